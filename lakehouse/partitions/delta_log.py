@@ -1,0 +1,204 @@
+"""The words of the Delta log: actions as JSON, to and from our facts.
+
+Only what the Delta protocol says (reader version 1, writer version 2); what is ours lies in places it leaves free:
+`tags` of an add, `configuration` and field `metadata`, and `commitInfo.lakehouse`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+from lakehouse.errors import IntegrityError
+from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.layout import Layout, partition_columns
+from lakehouse.partitions.state import DataFile
+from lakehouse.schema import SEQUENCE, TYPES, Column, TableSchema
+
+Action = dict[str, Any]
+
+ENGINE = "quant-lakehouse"
+FORMAT_VERSION = "1"
+
+
+def encode(actions: Iterable[Action]) -> bytes:
+    """Write the actions of one commit."""
+    return "\n".join(json.dumps(action, ensure_ascii=False, separators=(",", ":")) for action in actions).encode("utf-8")
+
+
+def decode(data: bytes, *, where: str) -> list[Action]:
+    """Read the actions of one commit.
+
+    Raises:
+        IntegrityError: the entry is torn or not JSON.
+    """
+    try:
+        return [json.loads(line) for line in data.decode("utf-8").splitlines() if line.strip()]
+    except ValueError as error:
+        raise IntegrityError(f"The log entry {where} can not be read: it is torn or altered.") from error
+
+
+def protocol_action() -> Action:
+    """Require the least of readers and writers."""
+    return {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
+
+
+def metadata_action(
+    schema: TableSchema, layout: Layout, *, since: Mapping[str, int], contract_version: str, table_id: str, created_ms: int
+) -> Action:
+    """Describe the table; `since` gives for each column added later the schema number that brought it."""
+    partitions = partition_columns(layout, schema)
+    fields = [_field(column, since.get(column.name, 0)) for column in schema.columns]
+    if schema.has_sequence:
+        fields.append({"name": SEQUENCE, "type": "integer", "nullable": False, "metadata": {}})
+    fields += [
+        {"name": name, "type": kind, "nullable": True, "metadata": {}}
+        for name, kind in partitions
+        if name not in schema.names
+    ]
+    configuration = {
+        "delta.enableExpiredLogCleanup": "false",
+        "lakehouse.format": FORMAT_VERSION,
+        "lakehouse.layout": str(layout),
+        "lakehouse.roles": json.dumps({"symbol": schema.symbol, "time": schema.time, "key": schema.key}),
+        "lakehouse.contract": contract_version,
+    }
+    return {
+        "metaData": {
+            "id": table_id,
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": json.dumps({"type": "struct", "fields": fields}, ensure_ascii=False),
+            "partitionColumns": [name for name, _ in partitions],
+            "configuration": configuration,
+            "createdTime": created_ms,
+        }
+    }
+
+
+def read_metadata(metadata: Mapping[str, Any]) -> tuple[TableSchema, Layout, dict[str, int], str]:
+    """Return schema, layout, the schema number that brought each column, and the contract version.
+
+    Raises:
+        IntegrityError: the table was not made by this library, or by a later format.
+    """
+    configuration = dict(metadata["configuration"])
+    if configuration.get("lakehouse.format") != FORMAT_VERSION:
+        raise IntegrityError(
+            f"This is no table of format {FORMAT_VERSION}: got {configuration.get('lakehouse.format')!r}.",
+            hint="A newer quant-lakehouse may have written it: upgrade.",
+        )
+    roles = json.loads(configuration["lakehouse.roles"])
+    columns, since = [], {}
+    for entry in json.loads(metadata["schemaString"])["fields"]:
+        extra = entry["metadata"]
+        if "lakehouse.type" in extra:
+            unit, text = extra.get("lakehouse.unit"), extra.get("comment", "")
+            columns.append(Column(entry["name"], extra["lakehouse.type"], entry["nullable"], unit, text))
+            since[entry["name"]] = int(extra.get("lakehouse.since", 0))
+    schema = TableSchema(tuple(columns), roles["symbol"], roles["time"], tuple(roles["key"]))
+    layout = Layout.parse(configuration["lakehouse.layout"])
+    return schema, layout, since, configuration["lakehouse.contract"]
+
+
+def new_table_id() -> str:
+    """Return a fresh Delta table id."""
+    return str(uuid.uuid4())
+
+
+def add_action(file: DataFile, *, table_path: str, schema_number: int, statistics: Mapping[str, Any], now_ms: int) -> Action:
+    """Add a data file; what readers of ours need beyond the protocol is in its tags."""
+    tags = {"lakehouse.sha256": file.sha256, "lakehouse.digest": file.digest, "lakehouse.schema": str(schema_number)}
+    ranges = {
+        "min_symbol": file.min_symbol,
+        "max_symbol": file.max_symbol,
+        "min_time": file.min_time,
+        "max_time": file.max_time,
+    }
+    tags["lakehouse.ranges"] = json.dumps({k: v for k, v in ranges.items() if v is not None}, ensure_ascii=False)
+    return {
+        "add": {
+            "path": _log_path(file, table_path),
+            "partitionValues": dict(file.partition),
+            "size": file.size,
+            "modificationTime": now_ms,
+            "dataChange": True,
+            "stats": json.dumps(statistics, ensure_ascii=False),
+            "tags": tags,
+        }
+    }
+
+
+def read_add(add: Mapping[str, Any], *, table_path: str, since: Mapping[str, int]) -> DataFile:
+    """Read an add action.
+
+    Raises:
+        IntegrityError: another writer added the file without our tags.
+    """
+    tags = dict(add.get("tags") or ())
+    if "lakehouse.sha256" not in tags:
+        raise IntegrityError(
+            f"The file {add['path']!r} was added by another Delta writer, past the lake's checks.",
+            hint="Restore the version before it, and write through the lake.",
+        )
+    number = int(tags["lakehouse.schema"])
+    return DataFile(
+        path=f"{table_path}/{unquote(add['path'])}",
+        size=int(add["size"]),
+        rows=int(json.loads(add["stats"])["numRecords"]),
+        sha256=tags["lakehouse.sha256"],
+        digest=tags["lakehouse.digest"],
+        partition=tuple(dict(add["partitionValues"]).items()),
+        columns=tuple(name for name, first in since.items() if first <= number),
+        **json.loads(tags["lakehouse.ranges"]),
+    )
+
+
+def remove_action(file: DataFile, *, table_path: str, now_ms: int) -> Action:
+    """Take a data file out of the table; its bytes stay."""
+    return {
+        "remove": {
+            "path": _log_path(file, table_path),
+            "deletionTimestamp": now_ms,
+            "dataChange": True,
+            "extendedFileMetadata": True,
+            "partitionValues": dict(file.partition),
+            "size": file.size,
+        }
+    }
+
+
+def transaction_action(key: str, version: int, *, now_ms: int) -> Action:
+    """Record that the work called `key` is done, where a checkpoint keeps it."""
+    return {"txn": {"appId": key, "version": version, "lastUpdated": now_ms}}
+
+
+def commit_info(record: Commit, *, now_ms: int) -> Action:
+    """Describe the commit, for any reader's `history` and for ours."""
+    return {
+        "commitInfo": {
+            "timestamp": now_ms,
+            "operation": record.operation.upper(),
+            "operationParameters": {},
+            "engineInfo": ENGINE,
+            "lakehouse": record.to_dict(),
+        }
+    }
+
+
+def _log_path(file: DataFile, table_path: str) -> str:
+    """Return a file's path relative to its table, URL-encoded as the protocol asks: a '%' on disk becomes '%25'."""
+    return quote(file.path.removeprefix(table_path + "/"), safe="/=~!$&'()*+,;@-._")
+
+
+def _field(column: Column, since: int) -> Action:
+    extra: dict[str, Any] = {"lakehouse.type": column.type}
+    if column.unit:
+        extra["lakehouse.unit"] = column.unit
+    if column.description:
+        extra["comment"] = column.description
+    if since:
+        extra["lakehouse.since"] = since
+    return {"name": column.name, "type": TYPES[column.type].delta, "nullable": column.nullable, "metadata": extra}

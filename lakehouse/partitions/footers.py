@@ -1,0 +1,151 @@
+"""Parsed footers of data files: which row groups and rows hold which symbol and time.
+
+A footer costs about 4 us a row group to parse and never changes, so parsed ones are kept, most recently used first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.errors import IntegrityError
+from lakehouse.partitions.parquet_files import SEGMENTS_KEY
+from lakehouse.times import MAX_NS, MIN_NS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lakehouse.partitions.state import DataFile
+    from lakehouse.store import Store
+
+Integers = npt.NDArray[np.int64]
+
+_KEPT_FOOTERS = 4096
+
+
+@dataclass(frozen=True)
+class Footer:
+    """One data file's footer; a piece is the rows of one symbol in one row group."""
+
+    local: Path
+    """the file on this machine"""
+    metadata: pq.FileMetaData
+    """as parsed by pyarrow"""
+    symbols: tuple[str, ...]
+    """symbols in the file, sorted; ('',) in a table without symbols"""
+    digests: tuple[str, ...]
+    """content digest of each symbol's rows"""
+    group_starts: Integers
+    """(n_row_groups + 1,) first row of each row group"""
+    code: Integers
+    """(n_pieces,) position in `symbols`"""
+    start: Integers
+    """(n_pieces,) first row in the file"""
+    rows: Integers
+    """(n_pieces,) number of rows"""
+    first: Integers
+    """(n_pieces,) UTC nanoseconds; a lower bound of the piece's times"""
+    last: Integers
+    """(n_pieces,) UTC nanoseconds; an upper bound of the piece's times"""
+    group: Integers
+    """(n_pieces,) row group"""
+
+
+_footers: OrderedDict[tuple[str, str], Footer] = OrderedDict()
+_lock = Lock()
+
+
+def footer_of(store: Store, file: DataFile, time: str | None) -> Footer:
+    """Return the parsed footer of a data file.
+
+    Raises:
+        IntegrityError: the file is missing, truncated or altered.
+    """
+    key = (store.url, file.path)
+    with _lock:
+        if key in _footers:
+            _footers.move_to_end(key)
+            return _footers[key]
+    footer = _parse(store, file, time)
+    with _lock:
+        _footers[key] = footer
+        while len(_footers) > _KEPT_FOOTERS:
+            _footers.popitem(last=False)
+    return footer
+
+
+def local_file(store: Store, file: DataFile) -> Path:
+    """Return the data file on this machine, after a look at its size.
+
+    Raises:
+        IntegrityError: it is missing, or its size is not what was recorded.
+    """
+    found = store.size(file.path)
+    if found != file.size:
+        state = "is missing" if found is None else f"has {found} bytes, not {file.size}"
+        raise IntegrityError(f"The data file {file.path} {state}.", hint="Restore it from a backup or an export.")
+    return store.local_path(file.path)
+
+
+def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
+    local = local_file(store, file)
+    try:
+        metadata = pq.read_metadata(local)
+        segments = json.loads(metadata.metadata[SEGMENTS_KEY])
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"The data file {file.path} is torn or altered: its footer can not be read.") from error
+    counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    group_starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64))])
+    rows = np.array(segments["rows"], np.int64)
+    if rows.sum() != metadata.num_rows or metadata.num_rows != file.rows:
+        raise IntegrityError(f"The data file {file.path} has {metadata.num_rows} rows, not {file.rows}.")
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
+    # A piece begins where a symbol or a row group begins.
+    piece_starts = np.union1d(starts[:-1], group_starts[:-1])
+    code = np.searchsorted(starts, piece_starts, "right") - 1
+    group = np.searchsorted(group_starts, piece_starts, "right") - 1
+    first, last = _time_ranges(metadata, segments, time, code, group)
+    return Footer(
+        local=local,
+        metadata=metadata,
+        symbols=tuple(segments["symbol"]),
+        digests=tuple(segments["digest"]),
+        group_starts=group_starts,
+        code=code,
+        start=piece_starts,
+        rows=np.diff(np.append(piece_starts, metadata.num_rows)),
+        first=first,
+        last=last,
+        group=group,
+    )
+
+
+def _time_ranges(
+    metadata: pq.FileMetaData, segments: dict[str, list[int]], time: str | None, code: Integers, group: Integers
+) -> tuple[Integers, Integers]:
+    """Bound each piece's times: by its symbol's range, and where a symbol has several row groups by theirs."""
+    if time is None or "first" not in segments:
+        return np.full(len(code), MIN_NS), np.full(len(code), MAX_NS)
+    first, last = np.array(segments["first"], np.int64)[code], np.array(segments["last"], np.int64)[code]
+    split = np.flatnonzero(np.bincount(code)[code] > 1)
+    if not len(split) or metadata.schema.column(_leaf(metadata, time)).physical_type != "INT64":
+        return first, last
+    scale = 1000 if "Timestamp" in str(metadata.schema.column(_leaf(metadata, time)).logical_type) else 1
+    for piece in split:
+        statistics = metadata.row_group(int(group[piece])).column(_leaf(metadata, time)).statistics
+        if statistics is not None and statistics.has_min_max:
+            low, high = statistics.min_raw * scale, statistics.max_raw * scale
+            first[piece], last[piece] = max(first[piece], low), min(last[piece], high)
+    return first, last
+
+
+def _leaf(metadata: pq.FileMetaData, name: str) -> int:
+    return int(metadata.schema.names.index(name))

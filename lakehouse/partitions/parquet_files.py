@@ -1,0 +1,267 @@
+"""Write sorted rows as Parquet: row groups cut at symbol borders, a directory of symbols in the footer.
+
+Symbols of at least 16k rows have row groups of their own; smaller ones are packed together. The footer holds, under
+the key `lakehouse.segments`, one entry a symbol: rows, first and last time, content digest; so one symbol is found in
+a file without decoding it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lakehouse.partitions import digest as digests
+from lakehouse.partitions.layout import (
+    LARGEST_GOOD_FILE_IN_BYTES,
+    Layout,
+    bucket_of,
+    folder_of,
+    partition_values,
+    period_starts,
+    row_width,
+)
+from lakehouse.partitions.sorting import Symbols, integers, run_starts
+from lakehouse.partitions.state import DataFile
+from lakehouse.schema import SEQUENCE, TableSchema
+from lakehouse.times import NS_PER_DAY
+
+if TYPE_CHECKING:
+    from lakehouse.store import Store
+
+SEGMENTS_KEY = b"lakehouse.segments"
+LARGEST_ROW_GROUP = 131_072
+OWN_ROW_GROUP = 16_384
+_SAMPLE = 8_192
+_LONGEST_STATISTIC = 64
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A published data file and its Delta statistics."""
+
+    file: DataFile
+    """the facts"""
+    statistics: Mapping[str, Any]
+    """for any Delta reader"""
+
+
+def write_data_files(
+    store: Store, table_path: str, schema: TableSchema, layout: Layout, rows: pa.Table
+) -> list[WrittenFile]:
+    """Publish rows as data files, one or more a partition.
+
+    Args:
+        store: the lake.
+        table_path: folder of the table, relative to the root.
+        schema: of the table.
+        layout: of the table.
+        rows: in the stored schema, sorted by (symbol, time, sequence); the symbol may be a dictionary column.
+    """
+    largest = max(OWN_ROW_GROUP, int(LARGEST_GOOD_FILE_IN_BYTES / row_width(schema)))
+    written: list[WrittenFile] = []
+    try:
+        for partition, part in _partitions(rows, schema, layout):
+            for start in range(0, part.num_rows, largest):
+                written.append(_write(store, table_path, schema, partition, part.slice(start, largest)))
+    except BaseException:
+        discard(store, written)
+        raise
+    return written
+
+
+def discard(store: Store, written: list[WrittenFile]) -> None:
+    """Delete files that no commit has named."""
+    for each in written:
+        store.delete(each.file.path)
+
+
+def times_of(rows: pa.Table, schema: TableSchema) -> npt.NDArray[np.int64] | None:
+    """Return the time column as UTC nanoseconds."""
+    if schema.time is None:
+        return None
+    column = rows.column(schema.time)
+    values = integers(column)
+    if pa.types.is_date32(column.type):
+        return values.astype(np.int64) * NS_PER_DAY
+    if pa.types.is_timestamp(column.type) and column.type.unit == "us":
+        return values * 1000
+    return values
+
+
+def _partitions(
+    rows: pa.Table, schema: TableSchema, layout: Layout
+) -> Iterator[tuple[tuple[tuple[str, str | None], ...], pa.Table]]:
+    """Split sorted rows by partition; the order within each stays."""
+    if rows.num_rows == 0:
+        return
+    times = times_of(rows, schema)
+    periods = None if times is None or layout.date == "none" else period_starts(times, layout.date)
+    symbols = _symbols(rows, schema)
+    groups = None
+    if schema.symbol and layout.symbol == "identity":
+        groups = symbols.codes
+    elif schema.symbol and layout.buckets:
+        table = np.array([bucket_of(name, layout.buckets) for name in symbols.names], np.int32)
+        groups = table[symbols.codes]
+    keys = [key for key in (groups, periods) if key is not None]
+    if not keys or all(np.all(key == key[0]) for key in keys):
+        yield _values(layout, schema, symbols, periods, 0), rows
+        return
+    order = np.lexsort(keys[::-1])
+    starts = run_starts(*(key[order] for key in keys))
+    for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+        picked = order[start:stop]
+        yield _values(layout, schema, symbols, periods, int(picked[0])), rows.take(pa.array(picked))
+
+
+def _values(
+    layout: Layout, schema: TableSchema, symbols: Symbols, periods: npt.NDArray[np.int64] | None, row: int
+) -> tuple[tuple[str, str | None], ...]:
+    symbol = symbols.names[symbols.codes[row]] if schema.symbol else None
+    return partition_values(layout, schema, symbol, None if periods is None else int(periods[row]))
+
+
+def _symbols(rows: pa.Table, schema: TableSchema) -> Symbols:
+    return Symbols.of(rows.column(schema.symbol) if schema.symbol else None, rows.num_rows)
+
+
+def _write(
+    store: Store, table_path: str, schema: TableSchema, partition: tuple[tuple[str, str | None], ...], rows: pa.Table
+) -> WrittenFile:
+    rows = rows.combine_chunks()
+    symbols = _symbols(rows, schema)
+    if schema.symbol:
+        field = pa.field(schema.symbol, pa.dictionary(pa.int32(), pa.string()), nullable=False)
+        rows = rows.set_column(rows.schema.get_field_index(schema.symbol), field, symbols.array())
+    times = times_of(rows, schema)
+    starts = run_starts(symbols.codes)
+    segments = _segments(rows, symbols, times, starts)
+    path = f"{table_path}/{folder_of(partition)}part-{uuid.uuid4().hex}.parquet"
+    with store.stage(path) as temporary:
+        _encode(temporary, rows, schema, starts, segments)
+        size, sha256 = temporary.stat().st_size, _sha256(temporary)
+    file = DataFile(
+        path=path,
+        size=size,
+        rows=rows.num_rows,
+        sha256=sha256,
+        digest=digests.add(*segments["digest"]),
+        partition=partition,
+        min_symbol=symbols.names[symbols.codes[0]] if schema.symbol else None,
+        max_symbol=symbols.names[symbols.codes[-1]] if schema.symbol else None,
+        min_time=None if times is None else int(times.min()),
+        max_time=None if times is None else int(times.max()),
+        columns=tuple(name for name in schema.names if name in rows.column_names),
+    )
+    return WrittenFile(file, _statistics(rows, partition))
+
+
+def _segments(
+    rows: pa.Table, symbols: Symbols, times: npt.NDArray[np.int64] | None, starts: npt.NDArray[np.int64]
+) -> dict[str, list[Any]]:
+    """Describe each symbol's run of rows."""
+    stops = np.append(starts[1:], rows.num_rows)
+    segments: dict[str, list[Any]] = {
+        "symbol": [symbols.names[code] for code in symbols.codes[starts]],
+        "rows": (stops - starts).tolist(),
+        "digest": digests.sum_of(digests.row_hashes(rows), starts),
+    }
+    if times is not None:
+        segments["first"] = times[starts].tolist()
+        segments["last"] = times[stops - 1].tolist()
+    return segments
+
+
+def _encode(
+    target: Path, rows: pa.Table, schema: TableSchema, starts: npt.NDArray[np.int64], segments: dict[str, list[Any]]
+) -> None:
+    delta = [name for name in (schema.time,) if name and not pa.types.is_date(rows.schema.field(name).type)]
+    plain = [name for name in rows.column_names if name not in delta and not _repeats(rows.column(name))]
+    dictionary = [name for name in rows.column_names if name not in delta and name not in plain]
+    with pq.ParquetWriter(
+        target,
+        rows.schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=dictionary,
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        store_schema=False,
+    ) as writer:
+        for start, length in row_groups(starts, rows.num_rows):
+            writer.write_table(rows.slice(start, length), row_group_size=length)
+        writer.add_key_value_metadata({SEGMENTS_KEY.decode(): json.dumps(segments, ensure_ascii=False, separators=(",", ":"))})
+
+
+def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
+    """Yield (first row, length) of each row group: large symbols alone, small ones packed.
+
+    Examples:
+        >>> list(row_groups(np.array([0, 10, 20, 40_020]), 40_030))
+        [(0, 20), (20, 40000), (40020, 10)]
+    """
+    pack = 0
+    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), rows], strict=True):
+        alone = stop - start >= OWN_ROW_GROUP
+        if (alone or stop - pack > 2 * OWN_ROW_GROUP) and start > pack:
+            yield pack, start - pack
+            pack = start
+        if alone:
+            parts = -(-(stop - start) // LARGEST_ROW_GROUP)
+            cuts = [start + (stop - start) * part // parts for part in range(parts + 1)]
+            yield from ((first, last - first) for first, last in zip(cuts, cuts[1:], strict=False))
+            pack = stop
+    if rows > pack:
+        yield pack, rows - pack
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Guess from a sample whether a dictionary pays: at most every second value is new."""
+    if pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
+        return pa.types.is_dictionary(column.type)
+    sample = column.slice(len(column) // 3, _SAMPLE)
+    return len(sample) < 32 or len(pc.unique(sample)) <= len(sample) // 2
+
+
+def _statistics(rows: pa.Table, partition: tuple[tuple[str, str | None], ...]) -> dict[str, Any]:
+    """Return Delta statistics: exact ranges, left out where JSON or readers would bend them."""
+    smallest, largest = {}, {}
+    outside = {name for name, _ in partition}
+    for name in rows.column_names:
+        column = rows.column(name)
+        if name == SEQUENCE or name in outside or pa.types.is_boolean(column.type) or len(column) == column.null_count:
+            continue
+        if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
+            continue
+        values = column.combine_chunks().dictionary if pa.types.is_dictionary(column.type) else column
+        low, high = (_plain(value, column.type) for value in pc.min_max(values).values())
+        if _fits_json(low) and _fits_json(high):
+            smallest[name], largest[name] = low, high
+    nulls = {name: rows.column(name).null_count for name in rows.column_names if name not in outside}
+    return {"numRecords": rows.num_rows, "minValues": smallest, "maxValues": largest, "nullCount": nulls}
+
+
+def _plain(value: pa.Scalar, kind: pa.DataType) -> Any:
+    if pa.types.is_timestamp(kind):
+        return str(np.datetime64(value.value, "us")) + "Z"
+    return str(value.as_py()) if pa.types.is_date(kind) else value.as_py()
+
+
+def _fits_json(value: Any) -> bool:
+    return len(value) <= _LONGEST_STATISTIC if isinstance(value, str) else not isinstance(value, float) or math.isfinite(value)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

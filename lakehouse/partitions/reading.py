@@ -1,0 +1,244 @@
+"""From a table state to rows: choose the pieces, decode their row groups, put the rows in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.errors import IntegrityError
+from lakehouse.partitions.footers import Footer, footer_of
+from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.sorting import dictionary_array, sort_order
+from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
+from lakehouse.times import Interval
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The pieces of one file that a question needs."""
+
+    file: DataFile
+    """the file"""
+    footer: Footer
+    """its parsed footer"""
+    pieces: Integers
+    """positions in the footer's pieces, rising"""
+
+    @property
+    def groups(self) -> list[int]:
+        """The row groups that hold the pieces."""
+        return [int(group) for group in np.unique(self.footer.group[self.pieces])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Decoded rows of one file."""
+
+    table: pa.Table
+    codes: npt.NDArray[np.int32]
+    times: Integers | None
+
+
+def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: Interval) -> list[Selection]:
+    """Return the pieces that may hold rows of `symbols` (None: all) in `interval`."""
+    files = state.select(symbols, interval)
+    wanted = None if symbols is None else set(symbols)
+    chosen = []
+    for file, footer in zip(files, _pool().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True):
+        keep = (footer.first < interval.end) & (footer.last >= interval.start)
+        if wanted is not None and state.schema.symbol:
+            keep &= np.array([symbol in wanted for symbol in footer.symbols])[footer.code]
+        pieces = np.flatnonzero(keep)
+        if len(pieces):
+            chosen.append(Selection(file, footer, pieces))
+    return chosen
+
+
+def read_rows(
+    state: TableState, symbols: Sequence[str] | None, interval: Interval, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return rows in the total order (symbol, time, sequence), in the types that readers get.
+
+    Args:
+        state: the version to read.
+        symbols: None for all; unknown ones have no rows.
+        interval: half open, UTC.
+        columns: in the order wanted; None for all of the schema.
+
+    Raises:
+        IntegrityError: a file is missing or altered.
+    """
+    return decode(state, select_pieces(state, symbols, interval), interval, columns)
+
+
+def read_stored(state: TableState, files: Sequence[DataFile]) -> pa.Table:
+    """Return all rows of some files as they are stored, sequence and all, in their order."""
+    selections = []
+    for file in files:
+        footer = footer_of(state.store, file, state.schema.time)
+        selections.append(Selection(file, footer, np.arange(len(footer.code))))
+    return _decode(state, selections, Interval(), stored_schema(state.schema))
+
+
+def decode(
+    state: TableState, selections: Sequence[Selection], interval: Interval, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Decode chosen pieces, cut them to the interval, and put the rows in order."""
+    names = state.schema.names if columns is None else tuple(columns)
+    stored = pa.schema([field for field in stored_schema(state.schema) if field.name in names])
+    table = _decode(state, selections, interval, stored)
+    return to_reader_types(table, state.schema, names)
+
+
+def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) -> pa.Table:
+    """Give stored columns the types and the order that readers get; the symbol becomes plain strings."""
+    target = arrow_schema(schema, tuple(names))
+    columns = []
+    for field in target:
+        column = table.column(field.name)
+        if pa.types.is_timestamp(field.type) and pa.types.is_int64(column.type):
+            column = pa.chunked_array([chunk.view(field.type) for chunk in column.chunks], field.type)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=target)
+
+
+def _decode(state: TableState, selections: Sequence[Selection], interval: Interval, stored: pa.Schema) -> pa.Table:
+    names = tuple(sorted({symbol for selection in selections for symbol in selection.footer.symbols}))
+    rank = {symbol: position for position, symbol in enumerate(names)}
+    several = len(selections) > 1
+
+    def one(selection: Selection) -> _Rows:
+        return _decode_file(state.schema, selection, interval, stored, rank, ordered=several)
+
+    parts = list(_pool().map(one, selections)) if several else [one(selection) for selection in selections]
+    if not parts:
+        return stored.empty_table()
+    table = pa.concat_tables([part.table for part in parts])
+    codes = np.concatenate([part.codes for part in parts])
+    if several:
+        table, codes = _in_order(state.schema, table, codes, [part.times for part in parts])
+    if state.schema.symbol in stored.names:
+        position = stored.get_field_index(state.schema.symbol)
+        table = table.add_column(position, state.schema.symbol, dictionary_array(codes, names))
+    return table.select(stored.names)
+
+
+def _decode_file(
+    schema: TableSchema, selection: Selection, interval: Interval, stored: pa.Schema, rank: dict[str, int], *, ordered: bool
+) -> _Rows:
+    footer, pieces = selection.footer, selection.pieces
+    cut = schema.time is not None and bool(
+        np.any((footer.first[pieces] < interval.start) | (footer.last[pieces] >= interval.end))
+    )
+    needed = {name for name in stored.names if name != schema.symbol}
+    extra = {name for name in (schema.time,) if name and (cut or ordered)}
+    extra |= {SEQUENCE} if ordered and schema.has_sequence else set()
+    table = _read_groups(selection, sorted((needed | extra) & set(footer.metadata.schema.names)))
+    table = _with_missing(table, stored, needed)
+    starts, lengths = _piece_rows(footer, pieces), footer.rows[pieces].copy()
+    times = times_of(table, schema) if extra and schema.time else None
+    if cut and times is not None:
+        starts, lengths = _cut(times, starts, lengths, footer, pieces, interval)
+    codes = np.repeat(np.array([rank[symbol] for symbol in footer.symbols], np.int32)[footer.code[pieces]], lengths)
+    if int(lengths.sum()) != table.num_rows:
+        picked = _spans(starts, lengths)
+        table = table.slice(int(starts[0]), len(picked)) if _contiguous(picked) else table.take(pa.array(picked))
+        times = None if times is None else times[picked]
+    return _Rows(table, codes, times if ordered else None)
+
+
+def _read_groups(selection: Selection, columns: list[str]) -> pa.Table:
+    """Decode some columns of the selected row groups.
+
+    Raises:
+        IntegrityError: a page can not be decoded.
+    """
+    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
+    if not columns:  # pyarrow gives a table of no columns no rows either
+        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
+    try:
+        with pq.ParquetFile(selection.footer.local, metadata=selection.footer.metadata, memory_map=True, pre_buffer=False) as file:
+            return file.read_row_groups(selection.groups, columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise IntegrityError(f"The data file {selection.file.path} is torn or altered: a page can not be read.") from error
+
+
+def _with_missing(table: pa.Table, stored: pa.Schema, needed: set[str]) -> pa.Table:
+    """Add, as nulls, the columns that a later contract version brought."""
+    for field in stored:
+        if field.name in needed and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
+def _piece_rows(footer: Footer, pieces: Integers) -> Integers:
+    """Return where each piece begins in the concatenation of the row groups that are read."""
+    groups = np.unique(footer.group[pieces])
+    sizes = np.diff(footer.group_starts)[groups]
+    base = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])[:-1]
+    group = footer.group[pieces]
+    offsets: Integers = base[np.searchsorted(groups, group)] + footer.start[pieces] - footer.group_starts[group]
+    return offsets
+
+
+def _cut(
+    times: Integers, starts: Integers, lengths: Integers, footer: Footer, pieces: Integers, interval: Interval
+) -> tuple[Integers, Integers]:
+    """Narrow the pieces that reach over an edge of the interval; times rise within a piece."""
+    over = np.flatnonzero((footer.first[pieces] < interval.start) | (footer.last[pieces] >= interval.end))
+    for i in over:
+        part = times[starts[i] : starts[i] + lengths[i]]
+        low, high = np.searchsorted(part, [interval.start, interval.end])
+        starts[i], lengths[i] = starts[i] + low, high - low
+    return starts, lengths
+
+
+def _spans(starts: Integers, lengths: Integers) -> Integers:
+    """Return the row numbers of spans, one after the other."""
+    kept = lengths > 0
+    starts, lengths = starts[kept], lengths[kept]
+    if not len(starts):
+        return np.zeros(0, np.int64)
+    shift = starts - np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]])
+    return np.arange(int(lengths.sum())) + np.repeat(shift, lengths)
+
+
+def _contiguous(rows: Integers) -> bool:
+    return len(rows) > 0 and int(rows[-1]) - int(rows[0]) + 1 == len(rows)
+
+
+def _in_order(
+    schema: TableSchema, table: pa.Table, codes: npt.NDArray[np.int32], times: list[Integers | None]
+) -> tuple[pa.Table, npt.NDArray[np.int32]]:
+    """Merge the rows of several files into the total order."""
+    instants = np.concatenate([part for part in times if part is not None]) if schema.time else None
+    ranks = _ranks(table) if schema.has_sequence else None
+    order = sort_order(codes, instants, ranks)
+    return (table, codes) if order is None else (table.take(pa.array(order)), codes[order])
+
+
+def _ranks(table: pa.Table) -> npt.NDArray[Any]:
+    from lakehouse.partitions.sorting import integers
+
+    return integers(table.column(SEQUENCE))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="lakehouse-read")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,112 @@
+"""The order of rows: by symbol, time, sequence; symbols by Unicode code point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The symbol of every row, as ranks into a sorted list of names."""
+
+    codes: npt.NDArray[np.int32]
+    """(n_rows,) rank of each row's symbol"""
+    names: tuple[str, ...]
+    """distinct symbols, sorted by code point"""
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray | None, rows: int) -> Symbols:
+        """Rank a string or dictionary column without nulls; a table without one has the one symbol ''."""
+        if column is None:
+            return cls(np.zeros(rows, np.int32), ("",))
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        encoded = encoded.unify_dictionaries()
+        if encoded.num_chunks == 0:
+            return cls(np.zeros(0, np.int32), ())
+        names = encoded.chunk(0).dictionary.to_pylist()
+        order = sorted(range(len(names)), key=names.__getitem__)
+        rank = np.empty(len(names), np.int32)
+        rank[order] = np.arange(len(names), dtype=np.int32)
+        codes = np.concatenate([rank[integers(chunk.indices)] for chunk in encoded.chunks])
+        return cls(codes, tuple(names[i] for i in order))
+
+    def array(self) -> pa.Array:
+        """Return the column as a dictionary array whose dictionary is sorted."""
+        return dictionary_array(self.codes, self.names)
+
+
+def dictionary_array(codes: npt.NDArray[np.int32], names: tuple[str, ...]) -> pa.Array:
+    """Build a dictionary<int32, string> array without converting row by row."""
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(np.ascontiguousarray(codes))])
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+
+
+def integers(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """View a null-free column of integers, times or dates as a numpy array."""
+    if isinstance(array, pa.ChunkedArray):
+        chunks = [integers(chunk) for chunk in array.chunks]
+        return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, np.zeros(0, _dtype(array.type))])
+    dtype = _dtype(array.type)
+    data = array.buffers()[1]
+    return np.zeros(0, dtype) if data is None else np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+
+
+def _dtype(kind: pa.DataType) -> np.dtype[Any]:
+    if pa.types.is_date32(kind):
+        return np.dtype(np.int32)
+    return np.dtype(np.int64) if pa.types.is_timestamp(kind) else np.dtype(str(kind))
+
+
+def sort_order(codes: npt.NDArray[np.int32], times: Integers | None, ranks: npt.NDArray[Any] | None = None) -> Integers | None:
+    """Return the stable order by (symbol, time, rank), or None where the rows are in it already."""
+    if len(codes) < 2:
+        return None
+    if times is None:
+        return None if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
+    if _is_sorted(codes, times, ranks):
+        return None
+    if ranks is None and np.all(times[1:] >= times[:-1]):  # a feed in order of time: one radix pass over the symbols
+        narrow = codes.astype(np.int16) if codes.max() < 2**15 else codes
+        return np.argsort(narrow, kind="stable")
+    keys = (times, codes) if ranks is None else (ranks, times, codes)
+    return np.lexsort(keys)
+
+
+def tie_ranks(codes: npt.NDArray[np.int32], times: Integers | None) -> npt.NDArray[np.int32]:
+    """Return each sorted row's rank among the rows of equal symbol and time, from 0."""
+    if not len(codes):
+        return np.zeros(0, np.int32)
+    starts = run_starts(codes) if times is None else run_starts(codes, times)
+    if len(starts) == len(codes):
+        return np.zeros(len(codes), np.int32)
+    lengths = np.diff(np.append(starts, len(codes)))
+    ranks: npt.NDArray[np.int32] = (np.arange(len(codes)) - np.repeat(starts, lengths)).astype(np.int32)
+    return ranks
+
+
+def run_starts(*columns: npt.NDArray[Any]) -> Integers:
+    """Return the first row of each run of rows that are equal in all columns."""
+    rows = len(columns[0])
+    if rows == 0:
+        return np.zeros(0, np.int64)
+    changed = np.zeros(rows - 1, np.bool_)
+    for column in columns:
+        changed |= column[1:] != column[:-1]
+    return np.concatenate([np.zeros(1, np.int64), np.flatnonzero(changed) + 1])
+
+
+def _is_sorted(codes: npt.NDArray[np.int32], times: Integers, ranks: npt.NDArray[Any] | None) -> bool:
+    rising = codes[1:] > codes[:-1]
+    same = codes[1:] == codes[:-1]
+    later = times[1:] > times[:-1]
+    tie = times[1:] == times[:-1]
+    if ranks is not None:
+        tie &= ranks[1:] >= ranks[:-1]
+    return bool(np.all(rising | (same & (later | tie))))
