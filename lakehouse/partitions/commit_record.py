@@ -35,9 +35,11 @@ class Commit:
     version: int
     """the version that this commit made"""
     operation: str
-    """append, upsert, update, delete, restore, backfill, replay or create"""
+    """append, upsert, update, delete, restore, backfill, replay, evolve or create"""
     time: str
     """when, ISO 8601 UTC"""
+    id: str = ""
+    """unique: by it a writer knows its own commit when the answer of the store was lost"""
     rows_in: int = 0
     """rows handed in"""
     accepted: int = 0

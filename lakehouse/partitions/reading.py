@@ -83,13 +83,14 @@ def read_rows(
     return decode(state, select_pieces(state, symbols, interval), interval, columns)
 
 
-def read_stored(state: TableState, files: Sequence[DataFile]) -> pa.Table:
-    """Return all rows of some files as they are stored, sequence and all, in their order."""
-    selections = []
-    for file in files:
-        footer = footer_of(state.store, file, state.schema.time)
-        selections.append(Selection(file, footer, np.arange(len(footer.code))))
-    return _decode(state, selections, Interval(), stored_schema(state.schema))
+def read_stored(state: TableState, selections: Sequence[Selection], interval: Interval | None = None) -> pa.Table:
+    """Return chosen rows as they are stored, sequence and all, in the total order; the symbol is dictionary-encoded."""
+    return _decode(state, selections, interval or Interval(), stored_schema(state.schema))
+
+
+def whole(selection: Selection) -> Selection:
+    """Return a selection of every piece of the same file."""
+    return Selection(selection.file, selection.footer, np.arange(len(selection.footer.code)))
 
 
 def decode(

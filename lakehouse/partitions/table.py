@@ -145,11 +145,24 @@ class Table:
             contract_version=after.state.contract_version,
         )
         data = log.encode([log.commit_info(full, now_ms=now), *actions])
-        self.store.put_if_absent(replay.entry_path(self.path, version), data)
+        self._publish(version, data, full)
         self._head = replace(after, state=replace(after.state, time_ns=now * 1_000_000))
         if version % replay.CHECKPOINT_EVERY == 0:
             self._checkpoint()
         return full
+
+    @property
+    def exists(self) -> bool:
+        """Whether the table was created: its first write does that."""
+        return self._refresh().exists
+
+    def _publish(self, version: int, data: bytes, record: Commit) -> None:
+        """Put the log entry; an entry of our own that is there already is one whose answer was lost."""
+        try:
+            self.store.put_if_absent(replay.entry_path(self.path, version), data)
+        except AlreadyExistsError:
+            if not record.id or self.commit_of(version).id != record.id:
+                raise
 
     def _refresh(self) -> replay.Snapshot:
         head = self._head

@@ -1,0 +1,1 @@
+"""Ways in: the write gate, quality rules, quarantine, sources, backfill."""

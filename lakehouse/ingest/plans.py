@@ -1,0 +1,228 @@
+"""What a write would do to one version of a table: a plan, made anew whenever another writer was faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.errors import KeyConflictError
+from lakehouse.partitions.keys import match
+from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.reading import read_stored, select_pieces, whole
+from lakehouse.partitions.sorting import Symbols, integers, sort_order, tie_ranks
+from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
+from lakehouse.times import MAX_NS, Interval
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a plan looked at: a commit of others outside it leaves the plan good."""
+
+    symbols: tuple[str, ...] | None
+    """None for all"""
+    interval: Interval
+    """half open"""
+
+    def touches(self, file: DataFile) -> bool:
+        """Say whether a file may hold rows that the plan depends on."""
+        return file.may_hold(self.symbols, self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rows to write and files to take out."""
+
+    rows: pa.Table
+    """stored schema with sequence, sorted; the kept rows of removed files among them"""
+    scope: Scope
+    """what the plan depends on"""
+    accepted: int = 0
+    """new rows that land"""
+    duplicates: int = 0
+    """new rows that are stored already"""
+    removed: int = 0
+    """stored rows that go"""
+    remove: tuple[DataFile, ...] = ()
+    """files to take out"""
+
+
+def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
+    """Return the symbols and the range of times of some rows."""
+    symbols = tuple(Symbols.of(rows.column(schema.symbol), rows.num_rows).names) if schema.symbol else None
+    times = times_of(rows, schema)
+    if times is None or not len(times):
+        return Scope(symbols, Interval())
+    return Scope(symbols, Interval(int(times.min()), min(MAX_NS, int(times.max()) + 1)))
+
+
+def plan_append(state: TableState, good: pa.Table) -> Plan:
+    """Add rows; a stored key with other values refuses all, equal rows are duplicates.
+
+    Raises:
+        KeyConflictError: naming some of the keys.
+    """
+    schema, scope, duplicates = state.schema, scope_of(good, state.schema), 0
+    if schema.key and good.num_rows:
+        old = _stored_in(state, scope)
+        if old.num_rows:
+            found = match(good, old.select(good.column_names), schema.key)
+            if found.changed_new.any():
+                raise _conflict(state, good, found.changed_new)
+            duplicates = int(found.equal_new.sum())
+            good = _keep(good, ~found.equal_new)
+    return Plan(sequenced(state, good, scope), scope, accepted=good.num_rows, duplicates=duplicates)
+
+
+def plan_upsert(state: TableState, good: pa.Table) -> Plan:
+    """Replace by key; without a key, replace whole groups of equal symbol and time."""
+    schema, scope = state.schema, scope_of(good, state.schema)
+    key = schema.key or tuple(name for name in (schema.symbol, schema.time) if name)
+    equal = np.zeros(good.num_rows, np.bool_)
+
+    def replaced(old: pa.Table) -> Booleans:
+        nonlocal equal
+        if not schema.key:
+            return _in_groups(old, good, key)
+        found = match(good, old.select(good.column_names), key)
+        equal |= found.equal_new
+        return found.changed_old
+
+    kept, removed, files = _rewrite(state, scope, replaced)
+    new = _keep(good, ~equal)
+    rows = _merged(schema, kept, sequenced(state, new, scope, fresh=not schema.key))
+    return Plan(rows, scope, accepted=new.num_rows, duplicates=int(equal.sum()), removed=removed, remove=files)
+
+
+def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan:
+    """Take every row in the scope out, and put `good` in its place."""
+
+    def replaced(old: pa.Table) -> Booleans:
+        return rows_inside(old, state.schema, scope)
+
+    kept, removed, files = _rewrite(state, scope, replaced)
+    if good is None:
+        return Plan(kept, scope, removed=removed, remove=files)
+    rows = _merged(state.schema, kept, sequenced(state, good, scope, fresh=True))
+    return Plan(rows, scope, accepted=good.num_rows, removed=removed, remove=files)
+
+
+def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = False) -> pa.Table:
+    """Sort rows and rank those of equal symbol and time, after the stored ones unless `fresh`."""
+    schema = state.schema
+    symbols, times = _order_keys(rows, schema)
+    order = sort_order(symbols.codes, times)
+    if order is not None:
+        rows, codes = rows.take(pa.array(order)), symbols.codes[order]
+        times = None if times is None else times[order]
+    else:
+        codes = symbols.codes
+    if schema.symbol:
+        column = Symbols(codes, symbols.names).array()
+        rows = rows.set_column(rows.schema.get_field_index(schema.symbol), schema.symbol, column)
+    if not schema.has_sequence:
+        return rows
+    ranks = tie_ranks(codes, times)
+    if not fresh and rows.num_rows:
+        ranks = ranks + _stored_counts(state, rows, scope)
+    return rows.append_column(SEQUENCE, pa.array(ranks, pa.int32()))
+
+
+def rows_inside(rows: pa.Table, schema: TableSchema, scope: Scope) -> Booleans:
+    """Say for each stored row whether it lies in the scope."""
+    inside = np.ones(rows.num_rows, np.bool_)
+    times = times_of(rows, schema)
+    if times is not None:
+        inside &= (times >= scope.interval.start) & (times < scope.interval.end)
+    if scope.symbols is not None and schema.symbol:
+        symbols, wanted = Symbols.of(rows.column(schema.symbol), rows.num_rows), set(scope.symbols)
+        inside &= np.array([name in wanted for name in symbols.names], np.bool_)[symbols.codes]
+    return inside
+
+
+def _order_keys(rows: pa.Table, schema: TableSchema) -> tuple[Symbols, npt.NDArray[np.int64] | None]:
+    symbols = Symbols.of(rows.column(schema.symbol) if schema.symbol else None, rows.num_rows)
+    return symbols, times_of(rows, schema)
+
+
+def _stored_in(state: TableState, scope: Scope) -> pa.Table:
+    return read_stored(state, select_pieces(state, scope.symbols, scope.interval), scope.interval)
+
+
+def _stored_counts(state: TableState, rows: pa.Table, scope: Scope) -> npt.NDArray[np.int32]:
+    """Return for each row how far the ranks of its (symbol, time) are taken by stored rows."""
+    old = _stored_in(state, scope)
+    key = [name for name in (state.schema.symbol, state.schema.time) if name]
+    if not old.num_rows or not key:
+        taken = 0 if not old.num_rows else int(integers(old.column(SEQUENCE)).max()) + 1
+        return np.full(rows.num_rows, taken, np.int32)
+    text = pl.selectors.categorical().cast(pl.String)
+    used = pl.DataFrame(pl.from_arrow(old.select([*key, SEQUENCE]))).with_columns(text)
+    used = used.group_by(key).agg((pl.col(SEQUENCE).max() + 1).alias("taken"))
+    new = pl.DataFrame(pl.from_arrow(rows.select(key))).with_columns(text)
+    joined = new.join(used, on=key, how="left", maintain_order="left")
+    counts: npt.NDArray[np.int32] = joined["taken"].fill_null(0).to_numpy().astype(np.int32)
+    return counts
+
+
+def _rewrite(
+    state: TableState, scope: Scope, replaced: Callable[[pa.Table], Booleans]
+) -> tuple[pa.Table, int, tuple[DataFile, ...]]:
+    """Return the rows that stay of the files that lose any, how many go, and those files."""
+    kept, removed, files = [stored_schema(state.schema).empty_table()], 0, []
+    for selection in select_pieces(state, scope.symbols, scope.interval):
+        stored = read_stored(state, [whole(selection)])
+        gone = replaced(stored)
+        if gone.any():
+            kept.append(_plain(_keep(stored, ~gone), state.schema))
+            removed += int(gone.sum())
+            files.append(selection.file)
+    return pa.concat_tables(kept), removed, tuple(files)
+
+
+def _plain(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    return rows.cast(stored_schema(schema))
+
+
+def _merged(schema: TableSchema, kept: pa.Table, new: pa.Table) -> pa.Table:
+    """Sort kept and new rows into one order by (symbol, time, sequence)."""
+    if not kept.num_rows:
+        return new
+    rows = pa.concat_tables([kept, _plain(new, schema)]) if new.num_rows else kept
+    symbols, times = _order_keys(rows, schema)
+    ranks = integers(rows.column(SEQUENCE)) if schema.has_sequence else None
+    order = sort_order(symbols.codes, times, ranks)
+    return rows if order is None else rows.take(pa.array(order))
+
+
+def _in_groups(old: pa.Table, new: pa.Table, key: Sequence[str]) -> Booleans:
+    """Say which stored rows share symbol and time with a new row."""
+    if not key:
+        return np.ones(old.num_rows, np.bool_)
+    text = pl.selectors.categorical().cast(pl.String)
+    left = pl.DataFrame(pl.from_arrow(old.select(list(key)))).with_columns(text).with_row_index("_row")
+    right = pl.DataFrame(pl.from_arrow(new.select(list(key)))).with_columns(text)
+    found = np.zeros(old.num_rows, np.bool_)
+    found[left.join(right, on=list(key), how="semi")["_row"].to_numpy()] = True
+    return found
+
+
+def _keep(rows: pa.Table, mask: Booleans) -> pa.Table:
+    return rows if mask.all() else rows.filter(pa.array(mask))
+
+
+def _conflict(state: TableState, good: pa.Table, changed: Booleans) -> KeyConflictError:
+    shown = _keep(good, changed).select(list(state.schema.key)).slice(0, 3)
+    keys = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in shown.to_pylist())
+    return KeyConflictError(
+        f"{int(changed.sum())} keys are stored in {state.name} with other values: {keys}. Nothing was written.",
+        hint="Correct stored rows with upsert, or with update for a range of time.",
+    )
+

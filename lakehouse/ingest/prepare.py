@@ -1,0 +1,163 @@
+"""From a frame to good rows, quarantined rows and duplicates: everything that needs no look at the stored table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.errors import ArgumentError, SchemaError
+from lakehouse.ingest.frames import to_table
+from lakehouse.ingest.gate import Gated, gate
+from lakehouse.partitions.keys import find_repeats
+from lakehouse.ingest.rules import evaluate_rules
+from lakehouse.partitions.reading import to_reader_types
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.contract import Contract
+
+Booleans = npt.NDArray[np.bool_]
+
+BROKE = "_broke_"
+"""prefix of the flags in a quarantine file, one for each rule that a row broke"""
+ROW = "_row"
+"""column of a quarantine file: the row's place in the frame as it came, from 0"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A frame after the gate and the rules; rows_in == good + quarantined + duplicates."""
+
+    good: pa.Table
+    """stored types, in order of arrival"""
+    rows_in: int
+    """rows handed in"""
+    duplicates: int
+    """rows equal to an earlier row of the same key"""
+    quarantine: pa.Table | None = None
+    """the refused rows as they came, with one flag a broken rule; None if there are none"""
+    broken: Mapping[str, int] = field(default_factory=dict)
+    """quarantined rows that broke each rule"""
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    """rows that broke a rule of level `warn`"""
+
+
+def prepare(frame: Any, contract: Contract, *, time_zone: str | None = None) -> Prepared:
+    """Pass a frame through the gate, the rules and the key check.
+
+    Raises:
+        ArgumentError: the frame has no rows.
+        SchemaError: it does not fit the contract, or a rule of level `reject` is broken.
+    """
+    table = to_table(frame)
+    if table.num_rows == 0:
+        raise ArgumentError("The frame has no rows.", hint="Skip the write, or look why the source gave nothing.")
+    gated = gate(table, contract.schema, time_zone=time_zone)
+    if gated.misfits and contract.on_bad_value == "reject":
+        raise _lossy(table, gated, contract)
+    flags = {f"type:{name}": _booleans(bad) for name, bad in gated.misfits.items()}
+    flags |= _required(gated, contract)
+    warnings = _apply_rules(gated, contract, flags)
+    bad = _any(flags, table.num_rows)
+    candidates = np.flatnonzero(~bad)
+    repeats = find_repeats(_take(gated.rows, candidates), contract.schema.key)
+    if repeats.conflicts.any():
+        flags["unique_key"] = np.zeros(table.num_rows, np.bool_)
+        flags["unique_key"][candidates[repeats.conflicts]] = True
+        bad |= flags["unique_key"]
+    good = candidates[~repeats.conflicts & ~repeats.duplicates]
+    return Prepared(
+        good=_take(gated.rows, good),
+        rows_in=table.num_rows,
+        duplicates=int(repeats.duplicates.sum()),
+        quarantine=_quarantine(table, flags, bad) if bad.any() else None,
+        broken={rule: int(flag.sum()) for rule, flag in flags.items() if flag.any()},
+        warnings=warnings,
+    )
+
+
+def _required(gated: Gated, contract: Contract) -> dict[str, Booleans]:
+    """Flag nulls in columns that must not have any, NaN in keys, and empty symbols."""
+    schema, flags = contract.schema, {}
+    for column in schema.columns:
+        values = gated.rows.column(column.name)
+        bad = None
+        if not column.nullable and values.null_count:
+            bad = _booleans(pc.is_null(values))
+            if column.name in gated.misfits:  # flagged already, and null only because it does not fit
+                bad &= ~_booleans(gated.misfits[column.name])
+        if column.name in schema.key and pa.types.is_floating(values.type):
+            nan = _booleans(pc.fill_null(pc.is_nan(values), False))
+            bad = nan if bad is None else bad | nan
+        if column.name == schema.symbol:
+            empty = _booleans(pc.fill_null(pc.equal(values, ""), False))
+            bad = empty if bad is None else bad | empty
+        if bad is not None and bad.any():
+            flags[f"not_null:{column.name}"] = bad
+    return flags
+
+
+def _apply_rules(gated: Gated, contract: Contract, flags: dict[str, Booleans]) -> dict[str, int]:
+    """Add the flags of the contract's rules; return the counts of those that only warn.
+
+    Raises:
+        SchemaError: a rule of level `reject` is broken.
+    """
+    if not contract.rules:
+        return {}
+    frame = pl.DataFrame(pl.from_arrow(to_reader_types(gated.rows, contract.schema, contract.schema.names)))
+    broken = evaluate_rules(frame, contract.rules, contract.schema)
+    warnings = {}
+    for rule in contract.rules:
+        flag = broken[rule.name].to_numpy().astype(np.bool_)
+        count = int(flag.sum())
+        if count and rule.level == "reject":
+            raise SchemaError(f"{count} rows break the rule {rule.name!r} of {contract.name}, which rejects the whole write.")
+        if count and rule.level == "warn":
+            warnings[rule.name] = count
+        elif count:
+            flags[rule.name] = flag
+    return warnings
+
+
+def _quarantine(table: pa.Table, flags: Mapping[str, Booleans], bad: Booleans) -> pa.Table:
+    picked = np.flatnonzero(bad)
+    rows = table.take(pa.array(picked)).append_column(ROW, pa.array(picked))
+    for rule, flag in flags.items():
+        if flag.any():
+            rows = rows.append_column(f"{BROKE}{rule}", pa.array(flag[picked]))
+    return rows
+
+
+def _lossy(table: pa.Table, gated: Gated, contract: Contract) -> SchemaError:
+    texts = []
+    for name, bad in gated.misfits.items():
+        values = table.column(name).filter(bad)
+        shown = ", ".join(str(value) for value in values.slice(0, 3).to_pylist())
+        texts.append(f"{len(values)} values of column {name!r} do not fit {contract.schema[name].type} exactly ({shown})")
+    return SchemaError(
+        f"{'; '.join(texts)}. Nothing was written.",
+        hint="Correct them, or let the contract send such rows to quarantine: on_bad_value='quarantine'.",
+    )
+
+
+def _take(table: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
+    return table if len(rows) == table.num_rows else table.take(pa.array(rows))
+
+
+def _any(flags: Mapping[str, Booleans], rows: int) -> Booleans:
+    bad = np.zeros(rows, np.bool_)
+    for flag in flags.values():
+        bad |= flag
+    return bad
+
+
+def _booleans(column: pa.ChunkedArray) -> Booleans:
+    values: Booleans = column.to_numpy().astype(np.bool_)
+    return values

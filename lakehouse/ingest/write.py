@@ -1,0 +1,278 @@
+"""Append, upsert, update, delete: plan against a version, write files, commit only if nothing in between mattered.
+
+A commit is conditional on the version that it was planned against. When another writer was faster, its commit is
+looked at: outside the plan's scope, the files stand and the commit goes one version later; inside, the files are
+thrown away and the plan is made anew. So no update is lost, and nothing old is submitted twice.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import platform
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.catalog.contract import Contract
+from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError
+from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
+from lakehouse.ingest.prepare import Prepared, prepare
+from lakehouse.partitions.commit_record import Commit, QuarantineFile
+from lakehouse.partitions.layout import Layout, choose_layout
+from lakehouse.partitions.parquet_files import WrittenFile, discard, times_of, write_data_files
+from lakehouse.partitions.state import TableState
+from lakehouse.partitions.table import Change, Table
+from lakehouse.times import NS_PER_DAY, Interval
+
+ATTEMPTS = 20
+_LONGEST_PAUSE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who writes, from where and why; and the keys that keep it from being done twice."""
+
+    author: str = ""
+    """empty: LAKEHOUSE_AUTHOR, or user@host"""
+    source: str = ""
+    """from where, in the writer's words"""
+    message: str = ""
+    """why, in the writer's words"""
+    idempotency_key: str | None = None
+    """a key that was committed before writes nothing"""
+    chunks: tuple[str, ...] = field(default=())
+    """ledger chunks that this write completes"""
+
+
+def append(table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None) -> Commit:
+    """Add rows.
+
+    With a key, rows that are stored already, equal in every column, count as duplicates.
+
+    Raises:
+        KeyConflictError: a key is stored with other values; nothing was written.
+        SchemaError: the frame does not fit the contract.
+        ConflictError: other writers won every attempt.
+    """
+    return _write(table, contract, frame, provenance, "append", plan_append, time_zone)
+
+
+def upsert(table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None) -> Commit:
+    """Replace rows by key and add new ones; without a key, replace whole groups of equal symbol and time.
+
+    Raises:
+        SchemaError: the frame does not fit the contract.
+        ConflictError: other writers won every attempt.
+    """
+    return _write(table, contract, frame, provenance, "upsert", plan_upsert, time_zone)
+
+
+def update(
+    table: Table,
+    contract: Contract,
+    frame: Any,
+    provenance: Provenance,
+    *,
+    interval: Interval | None,
+    time_zone: str | None = None,
+) -> Commit:
+    """Replace a range of time of the frame's symbols; None: from its first to its last time.
+
+    Raises:
+        ArgumentError: a row lies outside the interval, or the product has no time column.
+        SchemaError: the frame does not fit the contract.
+        ConflictError: other writers won every attempt.
+    """
+    if contract.schema.time is None:
+        raise ArgumentError(f"{contract.name} has no time column, so no range of time to update.", hint="Use upsert.")
+
+    def plan(state: TableState, good: pa.Table) -> Plan:
+        scope = scope_of(good, state.schema)
+        if interval is not None:
+            if good.num_rows and not (interval.start <= scope.interval.start and scope.interval.end <= interval.end):
+                raise ArgumentError("Some rows lie outside [start, end), the range to update.", hint="Widen the range, or cut the frame.")
+            scope = Scope(scope.symbols, interval)
+        return plan_replace(state, good, scope)
+
+    return _write(table, contract, frame, provenance, "update", plan, time_zone)
+
+
+def delete(table: Table, scope: Scope, provenance: Provenance) -> Commit:
+    """Take out every row of the scope's symbols and interval; old versions keep them.
+
+    Raises:
+        ConflictError: other writers won every attempt.
+    """
+    nothing = Prepared(pa.table({}), rows_in=0, duplicates=0)
+    return commit_plan(table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope))
+
+
+def commit_prepared(table: Table, prepared: Prepared, provenance: Provenance, operation: str) -> Commit:
+    """Append rows that have passed the gate already, under another name of operation."""
+    return commit_plan(table, prepared, provenance, operation, plan_append)
+
+
+def commit_plan(
+    table: Table,
+    prepared: Prepared,
+    provenance: Provenance,
+    operation: str,
+    planner: Callable[[TableState, pa.Table], Plan],
+) -> Commit:
+    """Plan, write and commit until no other writer was in the way.
+
+    Raises:
+        ConflictError: other writers won every attempt.
+    """
+    quarantine: QuarantineFile | None = None
+    for attempt in range(ATTEMPTS):
+        state = _ready(table, prepared)
+        done = repeated(table, state, provenance)
+        if done is not None:
+            return done
+        plan = planner(state, prepared.good)
+        if quarantine is None and prepared.quarantine is not None:
+            quarantine = _put_quarantine(table, prepared)
+        written = write_data_files(table.store, table.path, state.schema, state.layout or Layout(), plan.rows)
+        record = _record(prepared, plan, provenance, operation, quarantine)
+        commit = _publish(table, state, plan, written, record, provenance)
+        if commit is not None:
+            return commit
+        time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))  # noqa: S311 - jitter, no secret
+    raise ConflictError(
+        f"Other writers changed the same rows of {table.name} in each of {ATTEMPTS} attempts; nothing was written.",
+        hint="Write again, in fewer and larger commits.",
+    )
+
+
+def repeated(table: Table, state: TableState, provenance: Provenance) -> Commit | None:
+    """Return the commit that used this idempotency key before, if any."""
+    key = provenance.idempotency_key
+    if key is None or key not in state.transactions:
+        return None
+    return replace(table.commit_of(state.transactions[key]), repeated=True)
+
+
+def author_of(provenance: Provenance) -> str:
+    """Return who writes."""
+    if provenance.author or os.environ.get("LAKEHOUSE_AUTHOR"):
+        return provenance.author or os.environ["LAKEHOUSE_AUTHOR"]
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container user without a name
+        user = "unknown"
+    return f"{user}@{platform.node()}"
+
+
+def _write(
+    table: Table,
+    contract: Contract,
+    frame: Any,
+    provenance: Provenance,
+    operation: str,
+    planner: Callable[[TableState, pa.Table], Plan],
+    time_zone: str | None,
+) -> Commit:
+    done = repeated(table, table.head(), provenance)
+    if done is not None:
+        return done
+    prepared = prepare(frame, contract, time_zone=time_zone)
+    return commit_plan(table, prepared, provenance, operation, planner)
+
+
+def _publish(
+    table: Table, state: TableState, plan: Plan, written: list[WrittenFile], record: Commit, provenance: Provenance
+) -> Commit | None:
+    """Commit at the head, as long as it is the planned version or differs only outside the plan's scope."""
+    keys = (provenance.idempotency_key, *provenance.chunks)
+    change = Change(add=written, remove=plan.remove, transactions={key: 0 for key in keys if key})
+    while True:
+        with table.queue():
+            head = table.head()
+            if not _stands(plan, state, head, provenance):
+                discard(table.store, written)
+                return None
+            try:
+                # NOTE: an error here leaves the files where they are: the commit may have landed before it.
+                return table.commit(head, change, record)
+            except AlreadyExistsError:  # a writer on another machine, who does not queue here
+                continue
+
+
+def _stands(plan: Plan, planned: TableState, head: TableState, provenance: Provenance) -> bool:
+    """Say whether a plan for one version may be committed on top of a later one."""
+    if head.version == planned.version:
+        return True
+    if head.schema != planned.schema or _keys_done(head, provenance):
+        return False
+    before, after = {file.path: file for file in planned.files}, {file.path: file for file in head.files}
+    changed = [after[path] for path in after.keys() - before.keys()] + [before[path] for path in before.keys() - after.keys()]
+    return not any(plan.scope.touches(file) for file in changed) and all(file.path in after for file in plan.remove)
+
+
+def _keys_done(head: TableState, provenance: Provenance) -> bool:
+    return any(key in head.transactions for key in (provenance.idempotency_key, *provenance.chunks) if key)
+
+
+def _ready(table: Table, prepared: Prepared) -> TableState:
+    """Return the head, after creating the table if this is its first write."""
+    state = table.head()
+    if state.version == 0 and not table.exists:
+        layout = state.layout or _fitting_layout(state, prepared)
+        try:
+            return table.create(layout)
+        except AlreadyExistsError:
+            return table.head()
+    return state
+
+
+def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
+    times = times_of(prepared.good, state.schema)
+    if times is None or not len(times):
+        return choose_layout(state.schema, rows_per_day=1)
+    days = len(np.unique(times // NS_PER_DAY))
+    return choose_layout(state.schema, rows_per_day=len(times) / days)
+
+
+def _put_quarantine(table: Table, prepared: Prepared) -> QuarantineFile:
+    """Publish the refused rows; they become visible with the commit that names them."""
+    rows = prepared.quarantine
+    path = f"{table.path}/_quarantine/{uuid.uuid4().hex}.parquet"
+    with table.store.stage(path) as temporary:
+        pq.write_table(rows, temporary, compression="zstd")
+        data = temporary.read_bytes()
+    count = 0 if rows is None else rows.num_rows
+    return QuarantineFile(path, hashlib.sha256(data).hexdigest(), len(data), count, dict(prepared.broken))
+
+
+def _record(
+    prepared: Prepared, plan: Plan, provenance: Provenance, operation: str, quarantine: QuarantineFile | None
+) -> Commit:
+    return Commit(
+        product="",
+        version=0,
+        operation=operation,
+        time="",
+        id=uuid.uuid4().hex,
+        rows_in=prepared.rows_in,
+        accepted=plan.accepted,
+        quarantined=0 if quarantine is None else quarantine.rows,
+        duplicates=prepared.duplicates + plan.duplicates,
+        removed=plan.removed,
+        author=author_of(provenance),
+        source=provenance.source,
+        message=provenance.message,
+        idempotency_key=provenance.idempotency_key,
+        warnings=dict(prepared.warnings),
+        chunks=provenance.chunks,
+        quarantine=quarantine,
+    )

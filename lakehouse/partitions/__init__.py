@@ -1,0 +1,1 @@
+"""The bytes: layout, Parquet files, the Delta log, digests, reading."""

@@ -1,0 +1,87 @@
+"""Keys: rows that are the same, and rows that claim to be.
+
+Two rows are equal when their content hashes are: the same rule as the digest, so NaN equals NaN and -0.0 is not 0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.partitions.digest import row_hashes
+
+Booleans = npt.NDArray[np.bool_]
+
+ROW, LOW, HIGH = "_row", "_low", "_high"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows of one frame that share a key."""
+
+    duplicates: Booleans
+    """(n_rows,) equal in every column to an earlier row of the same key"""
+    conflicts: Booleans
+    """(n_rows,) rows whose key stands for different values in this frame: nobody can say which is right"""
+
+
+def keyed(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
+    """Return the key columns, each row's content hash and its position."""
+    low, high = row_hashes(rows)
+    return _key_columns(rows, key).with_columns(pl.Series(LOW, low), pl.Series(HIGH, high)).with_row_index(ROW)
+
+
+def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
+    """Find repeated keys inside one frame."""
+    none = np.zeros(rows.num_rows, np.bool_)
+    if not key or rows.num_rows < 2:
+        return Repeats(none, none)
+    columns = _key_columns(rows, key).with_row_index(ROW)
+    shared = columns.filter(columns.select(pl.struct(list(key)).is_duplicated()).to_series())
+    if shared.is_empty():
+        return Repeats(none, none)
+    picked = shared[ROW].to_numpy()
+    hashes = keyed(rows.take(pa.array(picked)), key).with_columns(pl.Series(ROW, picked))
+    value = pl.struct(LOW, HIGH)
+    marked = hashes.with_columns(
+        (value.n_unique().over(list(key)) > 1).alias("conflict"), (pl.col(ROW) != pl.col(ROW).min().over(list(key))).alias("later")
+    )
+    duplicates, conflicts = none.copy(), none.copy()
+    conflicts[marked.filter("conflict")[ROW].to_numpy()] = True
+    duplicates[marked.filter(pl.col("later") & ~pl.col("conflict"))[ROW].to_numpy()] = True
+    return Repeats(duplicates, conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How new rows meet stored rows of the same key."""
+
+    equal_new: Booleans
+    """(n_new,) stored already, equal in every column"""
+    changed_new: Booleans
+    """(n_new,) the key is stored with other values"""
+    changed_old: Booleans
+    """(n_old,) the stored rows that `changed_new` differ from"""
+
+
+def match(new: pa.Table, old: pa.Table, key: Sequence[str]) -> Match:
+    """Join new and stored rows by key; keys are unique on both sides, and both have the same columns."""
+    equal_new, changed_new = np.zeros(new.num_rows, np.bool_), np.zeros(new.num_rows, np.bool_)
+    changed_old = np.zeros(old.num_rows, np.bool_)
+    joined = keyed(new, key).join(keyed(old, key), on=list(key), how="inner", suffix="_old")
+    same = (joined[LOW] == joined[f"{LOW}_old"]) & (joined[HIGH] == joined[f"{HIGH}_old"])
+    equal_new[joined.filter(same)[ROW].to_numpy()] = True
+    changed_new[joined.filter(~same)[ROW].to_numpy()] = True
+    changed_old[joined.filter(~same)[f"{ROW}_old"].to_numpy()] = True
+    return Match(equal_new, changed_new, changed_old)
+
+
+def _key_columns(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
+    """Return key columns in types that join: text as text, however it was encoded."""
+    columns = pl.DataFrame(pl.from_arrow(rows.select(list(key))))
+    return columns.with_columns(pl.selectors.categorical().cast(pl.String))

@@ -1,0 +1,1 @@
+"""Ways out: scans, results, SQL, named queries."""

@@ -1,0 +1,90 @@
+"""What a product holds: its symbols, and where their days have gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from lakehouse.errors import ArgumentError
+from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.sorting import Symbols, dictionary_array, run_starts
+from lakehouse.partitions.state import TableState
+from lakehouse.queries.result import Result
+from lakehouse.schema import arrow_type
+from lakehouse.times import NS_PER_DAY, Interval
+
+_INSTANT = arrow_type("timestamp[ns]")
+
+
+def read_symbols(state: TableState) -> Result:
+    """Return one row a symbol: symbol, first, last (UTC), rows; from footers alone, no data page is read.
+
+    Raises:
+        ArgumentError: the product has no symbols.
+    """
+    if state.schema.symbol is None:
+        raise ArgumentError(f"{state.name} has no symbol column.")
+    found: dict[str, tuple[int, int, int]] = {}
+    for selection in select_pieces(state, None, Interval()):
+        footer = selection.footer
+        starts = run_starts(footer.code)
+        rows = np.add.reduceat(footer.rows, starts).tolist()
+        firsts, lasts = np.minimum.reduceat(footer.first, starts).tolist(), np.maximum.reduceat(footer.last, starts).tolist()
+        for symbol, count, first, last in zip(footer.symbols, rows, firsts, lasts, strict=True):
+            old = found.get(symbol, (first, last, 0))
+            found[symbol] = min(old[0], first), max(old[1], last), old[2] + count
+    names = sorted(found)
+    columns = [pa.array(names, pa.string())]
+    if state.schema.time is not None:
+        columns += [pa.array([found[name][side] for name in names], pa.int64()).cast(_INSTANT) for side in (0, 1)]
+    columns.append(pa.array([found[name][2] for name in names], pa.int64()))
+    labels = ["symbol", "first", "last", "rows"] if state.schema.time is not None else ["symbol", "rows"]
+    return Result(pa.Table.from_arrays(columns, labels), symbol="symbol")
+
+
+def read_coverage(state: TableState) -> Result:
+    """Return one row a gap-free run of days of a symbol, and one a gap.
+
+    The calendar is the product itself: a day counts as missing for a symbol if any other symbol has rows on it, and
+    it lies between the symbol's own first and last day. Days are UTC.
+
+    Returns:
+        symbol, start, end (dates, half open), days, rows, and `gap`: true for a run of missing days, whose rows are 0.
+
+    Raises:
+        ArgumentError: the product has no time column.
+    """
+    if state.schema.time is None:
+        raise ArgumentError(f"{state.name} has no time column.")
+    table = read_stored(state, select_pieces(state, None, Interval()))
+    symbols = Symbols.of(table.column(state.schema.symbol) if state.schema.symbol else None, table.num_rows)
+    times = times_of(table, state.schema)
+    days = np.zeros(0, np.int64) if times is None else np.floor_divide(times, NS_PER_DAY)
+    calendar = np.unique(days)
+    runs = [_runs(code, np.searchsorted(calendar, days[symbols.codes == code])) for code in range(len(symbols.names))]
+    return _coverage_result(np.concatenate(runs) if runs else np.zeros((0, 5), np.int64), symbols.names, calendar)
+
+
+def _runs(code: int, slots: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return (code, first slot, slot after, rows, gap) for runs of present and missing calendar days."""
+    counts = np.bincount(slots - slots[0])
+    starts = run_starts(counts > 0)
+    stops = np.append(starts[1:], len(counts))
+    rows = np.add.reduceat(counts, starts)
+    return np.column_stack([np.full(len(starts), code), starts + slots[0], stops + slots[0], rows, rows == 0]).astype(np.int64)
+
+
+def _coverage_result(
+    runs: np.ndarray[tuple[int, int], np.dtype[np.int64]], names: tuple[str, ...], calendar: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> Result:
+    code, start, stop, rows, gap = runs.T
+    dates = [pa.array(values.astype(np.int32)).cast(pa.date32()) for values in (calendar[start], calendar[stop - 1] + 1)]
+    columns = [
+        dictionary_array(code.astype(np.int32), names).cast(pa.string()),
+        *dates,
+        pa.array(stop - start),
+        pa.array(rows),
+        pa.array(gap.astype(np.bool_)),
+    ]
+    return Result(pa.Table.from_arrays(columns, ["symbol", "start", "end", "days", "rows", "gap"]), symbol="symbol")

@@ -1,0 +1,94 @@
+"""The first or the last rows of each symbol, from as few row groups as hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakehouse.errors import ArgumentError
+from lakehouse.partitions.reading import Selection, decode, select_pieces
+from lakehouse.partitions.sorting import Symbols, run_starts
+from lakehouse.partitions.state import TableState
+from lakehouse.queries.result import Result
+from lakehouse.queries.scan import check_columns, check_symbols
+from lakehouse.times import Interval
+
+Integers = npt.NDArray[np.int64]
+
+
+def read_ends(
+    state: TableState, count: int, *, last: bool, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+) -> Result:
+    """Return up to `count` rows of each symbol, from its end (`last`) or its start, in the order of `read`.
+
+    Raises:
+        ArgumentError: the count is below 1.
+        NotFoundError: a column or symbol does not exist.
+    """
+    if count < 1:
+        raise ArgumentError(f"The number of rows must be at least 1, not {count}.")
+    names = check_columns(state, columns)
+    selections = select_pieces(state, symbols, Interval())
+    check_symbols(state, symbols, selections)
+    needed = tuple(dict.fromkeys((*names, state.schema.symbol))) if state.schema.symbol else names
+    table = decode(state, _narrowed(selections, count, last=last), Interval(), needed)
+    picked = _ends(Symbols.of(table.column(state.schema.symbol) if state.schema.symbol else None, table.num_rows).codes, count, last=last)
+    return Result(table.take(pa.array(picked)).select(list(names)), symbol=state.schema.symbol, time=state.schema.time)
+
+
+def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Selection]:
+    """Keep the pieces that can hold one of the rows wanted.
+
+    Seen from the wanted end, the nearest pieces with `count` rows in all are taken for each symbol, and then every
+    piece that reaches into their range of time: files may overlap.
+    """
+    if not selections:
+        return []
+    symbol, near, far, rows = _pieces(selections, last=last)
+    order = np.lexsort((near, symbol))
+    before = _running_before(symbol[order], rows[order])
+    taken = order[before < count]
+    reach = np.full(int(symbol.max()) + 1, np.iinfo(np.int64).min)
+    np.maximum.at(reach, symbol[taken], far[taken])
+    keep = near <= reach[symbol]
+    cuts = np.cumsum([len(selection.pieces) for selection in selections])[:-1]
+    masks = np.split(keep, cuts)
+    return [
+        replace(selection, pieces=selection.pieces[mask]) for selection, mask in zip(selections, masks, strict=True) if mask.any()
+    ]
+
+
+def _pieces(selections: list[Selection], *, last: bool) -> tuple[Integers, Integers, Integers, Integers]:
+    """Return for all pieces: symbol rank, distance of the near and of the far edge from the wanted end, rows."""
+    names = sorted({symbol for selection in selections for symbol in selection.footer.symbols})
+    rank = {symbol: position for position, symbol in enumerate(names)}
+    symbol, near, far, rows = [], [], [], []
+    for selection in selections:
+        footer, pieces = selection.footer, selection.pieces
+        symbol.append(np.array([rank[name] for name in footer.symbols], np.int64)[footer.code[pieces]])
+        low, high = footer.first[pieces], footer.last[pieces]
+        near.append(-high if last else low)
+        far.append(-low if last else high)
+        rows.append(footer.rows[pieces])
+    return np.concatenate(symbol), np.concatenate(near), np.concatenate(far), np.concatenate(rows)
+
+
+def _running_before(group: Integers, rows: Integers) -> Integers:
+    """Return, within each group, the sum of the rows before each entry."""
+    total = np.cumsum(rows) - rows
+    starts = run_starts(group)
+    lengths = np.diff(np.append(starts, len(group)))
+    before: Integers = total - np.repeat(total[starts], lengths)
+    return before
+
+
+def _ends(codes: npt.NDArray[np.int32], count: int, *, last: bool) -> Integers:
+    """Return the rows to keep of rows grouped by symbol."""
+    starts = run_starts(codes)
+    stops = np.append(starts[1:], len(codes))
+    low, high = (np.maximum(starts, stops - count), stops) if last else (starts, np.minimum(stops, starts + count))
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in zip(low, high, strict=True))])

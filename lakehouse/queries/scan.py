@@ -1,0 +1,133 @@
+"""A lazy question about one product version: nothing is read before it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from lakehouse.errors import NotFoundError
+from lakehouse.partitions.reading import Selection, decode, select_pieces
+from lakehouse.partitions.state import TableState
+from lakehouse.queries.result import Result
+from lakehouse.schema import arrow_schema
+from lakehouse.times import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """What a scan will touch."""
+
+    files_in_version: int
+    """live data files of the version"""
+    files: int
+    """data files that will be opened"""
+    row_groups: int
+    """row groups that will be decoded"""
+    rows: int
+    """rows of the pieces that will be decoded, before the cut to the interval"""
+    bytes: int
+    """size of the files that will be opened"""
+
+
+class Scan:
+    """Rows of some symbols in an interval; reads as late and as little as it can."""
+
+    def __init__(
+        self, state: TableState, *, symbols: Sequence[str] | None = None, interval: Interval | None = None, columns: Sequence[str] | None = None
+    ) -> None:
+        self._state = state
+        self._symbols = None if symbols is None else tuple(dict.fromkeys(symbols))
+        self._interval = interval or Interval()
+        self._columns = check_columns(state, columns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the rows."""
+        return arrow_schema(self._state.schema, self._columns)
+
+    def read(self) -> Result:
+        """Read all rows, in the order (symbol, time, order of arrival).
+
+        Raises:
+            NotFoundError: a symbol that was asked for has no row in this version.
+            IntegrityError: a data file is missing or altered.
+        """
+        selections = self._selections()
+        table = decode(self._state, selections, self._interval, self._columns)
+        return self._result(table)
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """Stream the rows partition by partition; each is in the order (symbol, time, order of arrival).
+
+        Memory stays at the size of one partition.
+        """
+        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
+
+    def explain(self) -> ScanPlan:
+        """Say what would be read; opens footers and no data page."""
+        chosen = self._selections()
+        return ScanPlan(
+            files_in_version=len(self._state.files),
+            files=len(chosen),
+            row_groups=sum(len(selection.groups) for selection in chosen),
+            rows=sum(int(selection.footer.rows[selection.pieces].sum()) for selection in chosen),
+            bytes=sum(selection.file.size for selection in chosen),
+        )
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Stream to polars, DuckDB, pandas, pyarrow and their kin."""
+        return self.to_reader().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        """Name the question; reads nothing."""
+        symbols = "all symbols" if self._symbols is None else f"{len(self._symbols)} symbols"
+        return f"<Scan of {self._state.name} version {self._state.version}: {symbols}, {len(self._columns)} columns>"
+
+    def _result(self, table: pa.Table) -> Result:
+        return Result(table, symbol=self._state.schema.symbol, time=self._state.schema.time)
+
+    def _selections(self) -> list[Selection]:
+        chosen = select_pieces(self._state, self._symbols, self._interval)
+        check_symbols(self._state, self._symbols, chosen)
+        return chosen
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        groups: dict[tuple[tuple[str, str | None], ...], list[Selection]] = {}
+        for selection in self._selections():
+            groups.setdefault(selection.file.partition, []).append(selection)
+        for partition in sorted(groups, key=str):
+            yield from decode(self._state, groups[partition], self._interval, self._columns).to_batches()
+
+
+def check_columns(state: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns to read.
+
+    Raises:
+        NotFoundError: one is not a column of the product.
+    """
+    names = state.schema.names
+    if columns is None:
+        return names
+    wanted = (columns,) if isinstance(columns, str) else tuple(dict.fromkeys(columns))
+    for name in wanted:
+        if name not in names:
+            raise NotFoundError.among(f"column of {state.name}", name, names)
+    return wanted
+
+
+def check_symbols(state: TableState, symbols: Sequence[str] | None, chosen: Sequence[Selection]) -> None:
+    """Raise if a symbol that was asked for has no row in the whole version; costs nothing where all were found.
+
+    Raises:
+        NotFoundError: naming the symbol and its nearest neighbours.
+    """
+    found = {selection.footer.symbols[code] for selection in chosen for code in set(selection.footer.code[selection.pieces].tolist())}
+    missing = [symbol for symbol in symbols or () if symbol not in found]
+    if not missing or not state.files:
+        return
+    known = {symbol for selection in select_pieces(state, None, Interval()) for symbol in selection.footer.symbols}
+    for symbol in missing:
+        if symbol not in known:
+            raise NotFoundError.among(f"symbol of {state.name}", symbol, known)
