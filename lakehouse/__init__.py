@@ -1,0 +1,99 @@
+"""Serverless analytical lakehouse for quantitative research: a lake is a folder.
+
+    lake = lakehouse.open("data/lake", create=True)
+    bars = lake["market_data.bars_1d"]
+    lakehouse.checkout("lake.lock")
+
+Every public name is listed here, and loads on first use: `import lakehouse` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import LakehouseError
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.contract import Contract, ContractDiff, Rule
+    from lakehouse.catalog.domains import Domain
+    from lakehouse.catalog.locks import Lock
+    from lakehouse.catalog.snapshots import Snapshot
+    from lakehouse.checkout import Checkout, checkout
+    from lakehouse.ingest.sources import FileSource, Recipe, Source
+    from lakehouse.lake import Lake
+    from lakehouse.lake import open_lake as open  # noqa: A004 - lakehouse.open reads as the builtin does
+    from lakehouse.partitions.commit_record import Commit
+    from lakehouse.partitions.verify import Verification
+    from lakehouse.product import Product
+    from lakehouse.queries.difference import Difference
+    from lakehouse.queries.result import Result
+    from lakehouse.queries.scan import Scan
+    from lakehouse.schema import Column, TableSchema
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Checkout": "lakehouse.checkout",
+    "Column": "lakehouse.schema",
+    "Commit": "lakehouse.partitions.commit_record",
+    "Contract": "lakehouse.catalog.contract",
+    "ContractDiff": "lakehouse.catalog.contract",
+    "Difference": "lakehouse.queries.difference",
+    "Domain": "lakehouse.catalog.domains",
+    "FileSource": "lakehouse.ingest.sources",
+    "Lake": "lakehouse.lake",
+    "Lock": "lakehouse.catalog.locks",
+    "Product": "lakehouse.product",
+    "Recipe": "lakehouse.ingest.sources",
+    "Result": "lakehouse.queries.result",
+    "Rule": "lakehouse.catalog.contract",
+    "Scan": "lakehouse.queries.scan",
+    "Snapshot": "lakehouse.catalog.snapshots",
+    "Source": "lakehouse.ingest.sources",
+    "TableSchema": "lakehouse.schema",
+    "Verification": "lakehouse.partitions.verify",
+    "checkout": "lakehouse.checkout",
+    "open": "lakehouse.lake:open_lake",
+}
+
+__all__ = [
+    "Checkout",
+    "Column",
+    "Commit",
+    "Contract",
+    "ContractDiff",
+    "Difference",
+    "Domain",
+    "FileSource",
+    "Lake",
+    "LakehouseError",
+    "Lock",
+    "Product",
+    "Recipe",
+    "Result",
+    "Rule",
+    "Scan",
+    "Snapshot",
+    "Source",
+    "TableSchema",
+    "Verification",
+    "__version__",
+    "checkout",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lakehouse' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

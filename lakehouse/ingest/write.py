@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.catalog.contract import Contract
 from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError
+from lakehouse.ingest.evolve import evolve
 from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
 from lakehouse.ingest.prepare import Prepared, prepare
 from lakehouse.partitions.commit_record import Commit, QuarantineFile
@@ -135,7 +136,7 @@ def commit_plan(
     """
     quarantine: QuarantineFile | None = None
     for attempt in range(ATTEMPTS):
-        state = _ready(table, prepared)
+        state = _ready(table, prepared, author_of(provenance))
         done = repeated(table, state, provenance)
         if done is not None:
             return done
@@ -223,16 +224,15 @@ def _keys_done(head: TableState, provenance: Provenance) -> bool:
     return any(key in head.transactions for key in (provenance.idempotency_key, *provenance.chunks) if key)
 
 
-def _ready(table: Table, prepared: Prepared) -> TableState:
+def _ready(table: Table, prepared: Prepared, author: str) -> TableState:
     """Return the head, after creating the table if this is its first write."""
     state = table.head()
-    if state.version == 0 and not table.exists:
-        layout = state.layout or _fitting_layout(state, prepared)
+    if not table.exists:
         try:
-            return table.create(layout)
+            return table.create(state.layout or _fitting_layout(state, prepared))
         except AlreadyExistsError:
-            return table.head()
-    return state
+            state = table.head()
+    return evolve(table, state, author=author)
 
 
 def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:

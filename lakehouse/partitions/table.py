@@ -52,6 +52,8 @@ class Table:
         self.store = store
         self.name = name
         self.major = major
+        self.schema = schema
+        self.contract_version = contract_version
         self.path = replay.table_path(name, major)
         self._empty = replay.empty(store, name, major, schema, contract_version, layout)
         self._head = self._empty

@@ -1,0 +1,70 @@
+"""Make a smaller lake of just the data that a lock pins."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import AlreadyExistsError, IntegrityError
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.locks import Lock
+    from lakehouse.lake import Lake
+    from lakehouse.partitions.state import TableState
+    from lakehouse.store import Store
+
+
+def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Lake:
+    """Copy the pinned files, their contracts, the named queries and the pin; the lock then opens the copy too.
+
+    The identity of the lake is copied with it, and `lake.json` is published last: a broken export is no lake. In the
+    copy each product has one version, whose rows and digest are the pinned ones.
+
+    Raises:
+        AlreadyExistsError: there is a lake at the target.
+        IntegrityError: a pinned file is missing or altered.
+    """
+    from lakehouse.catalog.locks import Lock, read_lock
+    from lakehouse.lake import open_lake
+    from lakehouse.store import open_store
+
+    read = lock if isinstance(lock, Lock) else read_lock(lock)
+    store = open_store(target)
+    if store.size("catalog/lake.json") is not None:
+        raise AlreadyExistsError(f"There is a lake at {target} already.")
+    found = lake.checkout(read)
+    problems = found.verify().problems
+    if problems:
+        raise IntegrityError(f"Can not export: {problems[0].path}: {problems[0].what}.", hint="lake verify names all problems.")
+    for state in found.states.values():
+        _copy_product(lake.store, store, state)
+    for folder in (f"catalog/pins/{read.pin}", "catalog/domains", "queries"):
+        _copy_folder(lake.store, store, folder)
+    _copy(lake.store, store, f"catalog/pins/{read.pin}.json")
+    _copy(lake.store, store, "catalog/lake.json")
+    return open_lake(target)
+
+
+def _copy_product(source: Store, target: Store, state: TableState) -> None:
+    from lakehouse.partitions.commit_record import Commit
+    from lakehouse.partitions.layout import Layout
+    from lakehouse.partitions.table import Change, Table
+
+    for file in state.files:
+        _copy(source, target, file.path)
+    _copy_folder(source, target, f"catalog/products/{state.name.domain}/{state.name.product}")
+    table = Table(target, state.name, state.major, state.schema, contract_version=state.contract_version, layout=state.layout)
+    record = Commit("", 0, "export", "", id=uuid.uuid4().hex, accepted=state.rows, rows_in=state.rows, source=f"version {state.version} of {source.url}")
+    table.commit(table.create(state.layout or Layout()), Change(readd=state.files), record)
+
+
+def _copy_folder(source: Store, target: Store, folder: str) -> None:
+    for entry in source.list(folder):
+        _copy(source, target, entry.path)
+
+
+def _copy(source: Store, target: Store, path: str) -> None:
+    if target.size(path) is None:
+        with target.stage(path) as temporary:
+            temporary.write_bytes(source.local_path(path).read_bytes())

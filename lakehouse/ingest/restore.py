@@ -1,0 +1,63 @@
+"""Make an old version the newest again, as a commit of its own."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import AlreadyExistsError, IntegrityError
+from lakehouse.ingest.write import Provenance, author_of, repeated
+from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.table import Change
+
+if TYPE_CHECKING:
+    from lakehouse.partitions.state import TableState
+    from lakehouse.partitions.table import Table
+
+
+def restore(table: Table, version: int, provenance: Provenance) -> Commit:
+    """Commit the files of an old version; a version that equals the head makes a commit too.
+
+    Raises:
+        NotFoundError: there is no such version.
+        IntegrityError: a file of it is gone.
+    """
+    old = table.at(version)
+    missing = [file.path for file in old.files if table.store.size(file.path) != file.size]
+    if missing:
+        raise IntegrityError(f"{len(missing)} files of version {version} are gone, such as {missing[0]}.", hint="Restore a later version.")
+    while True:
+        with table.queue():
+            head = table.head()
+            done = repeated(table, head, provenance)
+            if done is not None:
+                return done
+            try:
+                return table.commit(head, _change(old, head, provenance), _record(old, head, provenance))
+            except AlreadyExistsError:  # a writer on another machine was faster: look again
+                continue
+
+
+def _change(old: TableState, head: TableState, provenance: Provenance) -> Change:
+    before, after = {file.path for file in head.files}, {file.path for file in old.files}
+    return Change(
+        readd=tuple(file for file in old.files if file.path not in before),
+        remove=tuple(file for file in head.files if file.path not in after),
+        transactions={provenance.idempotency_key: 0} if provenance.idempotency_key else {},
+    )
+
+
+def _record(old: TableState, head: TableState, provenance: Provenance) -> Commit:
+    shared = {file.path for file in head.files} & {file.path for file in old.files}
+    return Commit(
+        product="",
+        version=0,
+        operation="restore",
+        time="",
+        id=uuid.uuid4().hex,
+        removed=sum(file.rows for file in head.files if file.path not in shared),
+        author=author_of(provenance),
+        source=provenance.source or f"version {old.version}",
+        message=provenance.message,
+        idempotency_key=provenance.idempotency_key,
+    )

@@ -1,0 +1,298 @@
+"""The door: open a folder or bucket as a lake. Each method calls the room that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import AlreadyExistsError, NotFoundError
+from lakehouse.names import ProductName
+from lakehouse.product import Product
+from lakehouse.store import Store, open_store
+from lakehouse.view import LakeView
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.contract import Contract
+    from lakehouse.catalog.domains import Domain
+    from lakehouse.catalog.locks import Lock
+    from lakehouse.catalog.snapshots import Snapshot
+    from lakehouse.checkout import Checkout
+    from lakehouse.ingest.backfill import BackfillReport, Progress
+    from lakehouse.ingest.sources.base import Source
+    from lakehouse.partitions.verify import Verification
+
+_MARKER = "catalog/lake.json"
+
+
+class Lake(LakeView):
+    """A lake: products to read and write, SQL over them, snapshots and locks. Any number of processes may open one.
+
+    Examples:
+        >>> import lakehouse, tempfile
+        >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+        >>> lake.products()
+        []
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._tables: dict[tuple[ProductName, str], Product] = {}
+
+    @property
+    def url(self) -> str:
+        """The root: a local path or `s3://bucket/prefix`."""
+        return self.store.url
+
+    @property
+    def id(self) -> str:
+        """The identity of the lake, the same wherever it is copied."""
+        from lakehouse.catalog.lake_document import read_lake
+
+        return read_lake(self.store).id
+
+    def products(self) -> list[str]:
+        """Return the names of all products, sorted."""
+        from lakehouse.catalog.products import list_products
+
+        return [str(name) for name in list_products(self.store)]
+
+    def __getitem__(self, name: str | ProductName) -> Product:
+        """Return a product under its newest contract.
+
+        Raises:
+            NotFoundError: there is none of that name; the nearest ones are in the hint.
+            ArgumentError: it is no `domain.product`.
+        """
+        from lakehouse.catalog.products import contract_versions
+
+        parsed = ProductName.parse(name)
+        versions = contract_versions(self.store, parsed)
+        if not versions:
+            raise NotFoundError.among("product", str(parsed), self.products())
+        return self._product(parsed, versions[-1])
+
+    def product(self, name: str | ProductName, *, major: int) -> Product:
+        """Return a product under the newest contract of an older major version, whose table it still has.
+
+        Raises:
+            NotFoundError: there is no such product or major version.
+        """
+        from lakehouse.catalog.products import load_contract
+
+        parsed = ProductName.parse(name)
+        return self._product(parsed, load_contract(self.store, parsed, major=major).version)
+
+    def domains(self) -> list[Domain]:
+        """Return every domain with its owners and retention."""
+        from lakehouse.catalog.domains import list_domains
+
+        return list_domains(self.store)
+
+    def create(self, contract: Contract | str, /, *, like: Any = None, key: Sequence[str] | None = None, **changes: Any) -> Product:
+        """Make a product from a contract, or from a name and a frame that shows its columns.
+
+        Args:
+            contract: a contract, or `domain.product` together with `like`.
+            like: a frame; column names and types become the contract, no row is stored.
+            key: columns whose values together are unique; None infers it.
+            changes: other fields of the inferred contract, such as `layout=` or `owners=`.
+
+        Raises:
+            AlreadyExistsError: there is a product of that name.
+            SchemaError: a column of `like` has no type of ours, such as a time without a zone.
+        """
+        from lakehouse.catalog.products import publish_contract
+        from lakehouse.ingest.infer import contract_like
+        from lakehouse.ingest.rules import check_rules
+
+        made = contract_like(contract, like, key=key, changes=changes)
+        if str(made.name) in self.products():
+            raise AlreadyExistsError(f"There is a product {made.name} already.", hint="Use lake.apply(contract) for a new version of its contract.")
+        check_rules(made.rules, made.schema)
+        publish_contract(self.store, made)
+        return self[made.name]
+
+    def apply(self, contract: Contract) -> Product:
+        """Publish the next version of a contract, or make the product if it is new; the same contract twice is no change.
+
+        Raises:
+            ContractError: the version number does not fit the change; the reasons are named.
+        """
+        from lakehouse.ingest.contracts import apply_contract
+
+        apply_contract(self.store, contract)
+        return self[contract.name]
+
+    def snapshot(
+        self, name: str, products: Sequence[str] | Mapping[str, int] | None = None, *, author: str = "", message: str = ""
+    ) -> Snapshot:
+        """Name the present versions of several products, in one atomic step, for ever.
+
+        Args:
+            name: letters, digits, '-', '_' and '.'.
+            products: names; or names and versions; None for all.
+            author: who; empty for user@host.
+            message: why.
+
+        Raises:
+            AlreadyExistsError: the name is taken.
+            NotFoundError: a product or version does not exist.
+        """
+        from lakehouse.pinning import make_snapshot
+
+        return make_snapshot(self, name, products, author=author, message=message)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return all snapshots, oldest first."""
+        from lakehouse.catalog.snapshots import list_snapshots
+
+        return list_snapshots(self.store)
+
+    def lock(
+        self,
+        path: str | Path,
+        products: Sequence[str] | Mapping[str, int] | str | None = None,
+        *,
+        author: str = "",
+        message: str = "",
+        overwrite: bool = False,
+    ) -> Lock:
+        """Write a lock file: the exact data of a backtest, for `lakehouse.checkout(path)` years later.
+
+        The lake first publishes a pin, so that the data stay; the file is a copy of it.
+
+        Args:
+            path: of the file.
+            products: names; names and versions; the name of a snapshot; None for all.
+            author: who; empty for user@host.
+            message: why.
+            overwrite: replace a different lock file.
+
+        Raises:
+            AlreadyExistsError: there is another file, and `overwrite` is False.
+            NotFoundError: a product, version or snapshot does not exist.
+        """
+        from lakehouse.pinning import make_lock
+
+        return make_lock(self, path, products, author=author, message=message, overwrite=overwrite)
+
+    def checkout(self, what: Any) -> Checkout:
+        """Return a read-only lake at a snapshot, a lock file, or a time.
+
+        Args:
+            what: the name of a snapshot, the path of a lock file, or an instant (str, datetime, Timestamp).
+
+        Raises:
+            NotFoundError: there is no such snapshot.
+            IntegrityError: the lock does not fit what this lake holds.
+        """
+        from lakehouse.checkout import checkout_of
+
+        return checkout_of(self, what)
+
+    def verify(self, products: Sequence[str] | None = None, *, quick: bool = False) -> Verification:
+        """Recompute hashes and digests of the newest versions, and name what differs."""
+        from lakehouse.pinning import verify_products
+
+        return verify_products(self, products, quick=quick)
+
+    def backfill(
+        self,
+        name: str,
+        source: Source | str | Path,
+        *,
+        recipe: Any = None,
+        start: Any = None,
+        end: Any = None,
+        symbols: Sequence[str] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        author: str = "",
+        message: str = "",
+    ) -> BackfillReport:
+        """Load a source in chunks, each exactly once: what an earlier run committed is skipped.
+
+        Args:
+            name: of the product.
+            source: a `Source`, or the path of a file, a folder, a glob or a template such as `bars/{symbol}.csv.gz`.
+            recipe: how to read the files, where their headers do not say it.
+            start: first instant inside; None for the beginning.
+            end: first instant after; None for the end.
+            symbols: None for all.
+            progress: called after every chunk.
+            author: who; empty for user@host.
+            message: why.
+
+        Raises:
+            SourceError: the source has no readable chunk.
+            NotFoundError: there is no such product.
+        """
+        from lakehouse.ingest.backfill import backfill
+        from lakehouse.ingest.sources import open_source
+        from lakehouse.times import Interval
+
+        return backfill(
+            self[name],
+            open_source(source, recipe=recipe),
+            symbols=symbols,
+            interval=Interval.of(start, end),
+            progress=progress,
+            author=author,
+            message=message,
+        )
+
+    def export(self, lock: str | Path | Lock, target: str | Path) -> Lake:
+        """Make a smaller lake of just the pinned data, with equal digests, for a colleague.
+
+        Raises:
+            AlreadyExistsError: there is a lake at the target.
+            IntegrityError: a pinned file is missing or altered.
+        """
+        from lakehouse.export import export_lock
+
+        return export_lock(self, lock, target)
+
+    def __repr__(self) -> str:
+        """Name the lake."""
+        return f"<Lake {self.url}>"
+
+    def _product(self, name: ProductName, version: str) -> Product:
+        """Return a product; the table of one contract version is shared, so that its state stays warm."""
+        from lakehouse.catalog.products import load_contract
+        from lakehouse.partitions.layout import Layout
+        from lakehouse.partitions.table import Table
+
+        key = (name, version)
+        if key not in self._tables:
+            contract = load_contract(self.store, name, version)
+            layout = None if contract.layout == "auto" else Layout.parse(contract.layout)
+            table = Table(self.store, name, contract.major, contract.schema, contract_version=contract.version, layout=layout)
+            self._tables[key] = Product(table, contract)
+        return self._tables[key]
+
+
+def open_lake(url: str | Path, *, create: bool = False) -> Lake:
+    """Open the lake at a local path or `s3://bucket/prefix`.
+
+    Args:
+        url: of the root.
+        create: make an empty lake where there is none; an existing one is opened.
+
+    Raises:
+        NotFoundError: there is no lake, and `create` is False.
+        StorageError: the place can not be written.
+    """
+    from lakehouse.catalog.lake_document import create_lake, read_lake
+
+    store = open_store(url)
+    if store.size(_MARKER) is None:
+        if not create:
+            raise NotFoundError(f"There is no lake at {url}.", hint=f"lakehouse.open({str(url)!r}, create=True) makes one.")
+        try:
+            create_lake(store)
+        except AlreadyExistsError:  # another process made it in between
+            pass
+    read_lake(store)
+    return Lake(store)
+
+

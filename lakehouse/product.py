@@ -1,0 +1,278 @@
+"""A data product: what a researcher reads, and what a feed writes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import ArgumentError
+from lakehouse.times import Interval, to_nanoseconds
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.contract import Contract
+    from lakehouse.ingest.quarantine import Quarantine
+    from lakehouse.names import ProductName
+    from lakehouse.partitions.commit_record import Commit
+    from lakehouse.partitions.state import TableState
+    from lakehouse.partitions.table import Table
+    from lakehouse.partitions.verify import Verification
+    from lakehouse.queries.difference import Difference
+    from lakehouse.queries.result import Result
+    from lakehouse.queries.scan import Scan
+    from lakehouse.schema import TableSchema
+
+Symbols = str | Sequence[str] | None
+
+
+class ReadableProduct(ABC):
+    """The read API, the same for the head, an old version, and a pinned one.
+
+    Times are UTC; `start` and `end` make the half-open interval [start, end), and take a str, date, datetime,
+    numpy.datetime64, pandas.Timestamp or int nanoseconds; without a zone they are UTC. Rows come in the total order
+    (symbol, time, order of arrival).
+    """
+
+    name: ProductName
+    """`domain.product`"""
+
+    @abstractmethod
+    def state(self, *, version: int | None = None, time: Any = None) -> TableState:
+        """Return the version to read."""
+
+    @property
+    def version(self) -> int:
+        """The version that reads see; 0 is the empty product."""
+        return self.state().version
+
+    @property
+    def schema(self) -> TableSchema:
+        """The columns and their roles."""
+        return self.state().schema
+
+    @property
+    def rows(self) -> int:
+        """Number of rows; from the log alone."""
+        return self.state().rows
+
+    @property
+    def digest(self) -> str:
+        """Content digest of all rows, 32 hex digits: equal rows give equal digests, however they are stored."""
+        return self.state().digest
+
+    def read(
+        self,
+        symbols: Symbols = None,
+        start: Any = None,
+        end: Any = None,
+        columns: Sequence[str] | None = None,
+        *,
+        version: int | None = None,
+        time: Any = None,
+    ) -> Result:
+        """Read rows.
+
+        Args:
+            symbols: one, several, or None for all.
+            start: first instant inside; None for the beginning.
+            end: first instant after; None for the end.
+            columns: in the order wanted; None for all.
+            version: a commit number; None for the newest.
+            time: the newest version committed at or before this instant.
+
+        Raises:
+            NotFoundError: a symbol, column or version does not exist.
+            ArgumentError: `start` is after `end`, or a time can not be read.
+            IntegrityError: a data file is missing or altered.
+        """
+        return self.scan(symbols, start, end, columns, version=version, time=time).read()
+
+    def scan(
+        self,
+        symbols: Symbols = None,
+        start: Any = None,
+        end: Any = None,
+        columns: Sequence[str] | None = None,
+        *,
+        version: int | None = None,
+        time: Any = None,
+    ) -> Scan:
+        """Return a lazy scan, with the arguments of `read`: stream it, explain it, or read it."""
+        from lakehouse.queries.scan import Scan
+
+        state = self.state(version=version, time=time)
+        return Scan(state, symbols=_several(symbols), interval=_interval(state, start, end), columns=columns)
+
+    def head(self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None) -> Result:
+        """Return the first `count` rows of each symbol."""
+        return self._ends(count, last=False, symbols=symbols, columns=columns)
+
+    def tail(self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None) -> Result:
+        """Return the last `count` rows of each symbol, reading only the row groups that hold them."""
+        return self._ends(count, last=True, symbols=symbols, columns=columns)
+
+    def latest(self, symbols: Symbols = None, *, columns: Sequence[str] | None = None) -> Result:
+        """Return the last row of each symbol."""
+        return self.tail(1, symbols=symbols, columns=columns)
+
+    def symbols(self) -> Result:
+        """Return symbol, first, last and rows of each symbol; no data page is read."""
+        from lakehouse.queries.coverage import read_symbols
+
+        return read_symbols(self.state())
+
+    def coverage(self) -> Result:
+        """Return the runs of days that each symbol has, and its gaps; see `read_coverage`."""
+        from lakehouse.queries.coverage import read_coverage
+
+        return read_coverage(self.state())
+
+    def verify(self, *, quick: bool = False) -> Verification:
+        """Recompute hashes and digests of every file of this version, and name what differs."""
+        from lakehouse.partitions.verify import verify_state
+
+        return verify_state(self.state(), quick=quick)
+
+    def _ends(self, count: int, *, last: bool, symbols: Symbols, columns: Sequence[str] | None) -> Result:
+        from lakehouse.queries.ends import read_ends
+
+        return read_ends(self.state(), count, last=last, symbols=_several(symbols), columns=columns)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Stream every row to polars, DuckDB, pandas, pyarrow and their kin."""
+        return self.scan().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        """Name the product and its version."""
+        state = self.state()
+        return f"<{type(self).__name__} {self.name}: version {state.version}, {state.rows:,} rows, {len(state.schema.columns)} columns>"
+
+
+class PinnedProduct(ReadableProduct):
+    """A product at one version for ever: what a checkout gives."""
+
+    def __init__(self, state: TableState) -> None:
+        self.name = state.name
+        self._state = state
+
+    def state(self, *, version: int | None = None, time: Any = None) -> TableState:
+        """Return the pinned version.
+
+        Raises:
+            ArgumentError: another version was asked for.
+        """
+        if time is not None or version not in (None, self._state.version):
+            raise ArgumentError(f"This checkout pins {self.name} at version {self._state.version}.", hint="Open the lake to read other versions.")
+        return self._state
+
+
+class Product(ReadableProduct):
+    """A product of an open lake: reads see the newest version, writes make the next."""
+
+    def __init__(self, table: Table, contract: Contract) -> None:
+        self.name = table.name
+        self.contract = contract
+        self._table = table
+
+    def state(self, *, version: int | None = None, time: Any = None) -> TableState:
+        """Return the head, a version, or the version of a time.
+
+        Raises:
+            ArgumentError: both a version and a time are given.
+            NotFoundError: there is no such version.
+        """
+        if version is not None and time is not None:
+            raise ArgumentError("Give a version or a time, not both.")
+        if version is not None:
+            return self._table.at(version)
+        return self._table.head() if time is None else self._table.at_time(to_nanoseconds(time))
+
+    def append(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
+        """Add rows; see `lakehouse.ingest.write.append`.
+
+        Args:
+            frame: pandas, polars, Arrow, or anything with the Arrow C stream; rows in any order.
+            time_zone: IANA zone of naive times; None refuses them.
+            provenance: `author=`, `source=`, `message=`, `idempotency_key=`.
+        """
+        from lakehouse.ingest import write
+
+        return write.append(self._table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
+
+    def upsert(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
+        """Replace rows by key and add new ones; without a key, whole groups of equal symbol and time."""
+        from lakehouse.ingest import write
+
+        return write.upsert(self._table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
+
+    def update(self, frame: Any, *, start: Any = None, end: Any = None, time_zone: str | None = None, **provenance: Any) -> Commit:
+        """Replace [start, end) of the frame's symbols by its rows; by default from its first to its last time."""
+        from lakehouse.ingest import write
+
+        given = None if start is None and end is None else Interval.of(start, end)
+        return write.update(self._table, self.contract, frame, _provenance(provenance), interval=given, time_zone=time_zone)
+
+    def delete(self, symbols: Symbols = None, start: Any = None, end: Any = None, **provenance: Any) -> Commit:
+        """Take out the rows of some symbols, an interval, or both; old versions and snapshots keep them.
+
+        Raises:
+            ArgumentError: neither symbols nor an interval is given.
+        """
+        from lakehouse.ingest import write
+        from lakehouse.ingest.plans import Scope
+
+        if symbols is None and start is None and end is None:
+            raise ArgumentError("Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'.")
+        wanted = _several(symbols)
+        scope = Scope(None if wanted is None else tuple(wanted), _interval(self._table.head(), start, end))
+        return write.delete(self._table, scope, _provenance(provenance))
+
+    def restore(self, version: int, **provenance: Any) -> Commit:
+        """Make an old version the newest, as a new commit; nothing is lost."""
+        from lakehouse.ingest.restore import restore
+
+        return restore(self._table, version, _provenance(provenance))
+
+    def history(self) -> list[Commit]:
+        """Return every commit, newest first."""
+        return list(self._table.history())
+
+    def diff(self, before: int, after: int | None = None) -> Difference:
+        """Return what differs between two versions (after: None is the newest), by key: added, removed, changed."""
+        from lakehouse.queries.difference import difference
+
+        return difference(self._table.at(before), self.state(version=after))
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The rows that broke a rule: list, read, replay."""
+        from lakehouse.ingest.quarantine import Quarantine
+
+        return Quarantine(self._table, self.contract)
+
+
+def _provenance(given: dict[str, Any]) -> Any:
+    from lakehouse.ingest.write import Provenance
+
+    known = ("author", "source", "message", "idempotency_key")
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ArgumentError(f"Unknown argument {unknown[0]!r}; provenance takes {', '.join(known)}.")
+    return Provenance(**given)
+
+
+def _several(symbols: Symbols) -> Sequence[str] | None:
+    if symbols is None or isinstance(symbols, str):
+        return None if symbols is None else [symbols]
+    wanted = list(symbols)
+    wrong = [symbol for symbol in wanted if not isinstance(symbol, str)]
+    if wrong:
+        raise ArgumentError(f"Symbols are text; got {wrong[0]!r}.")
+    return wanted
+
+
+def _interval(state: TableState, start: Any, end: Any) -> Interval:
+    interval = Interval.of(start, end)
+    if state.schema.time is None and not interval.unbounded:
+        raise ArgumentError(f"{state.name} has no time column, so no start and end.")
+    return interval

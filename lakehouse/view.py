@@ -1,0 +1,100 @@
+"""What an open lake and a checkout share: products by name, SQL, and named queries."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lakehouse.names import ProductName
+    from lakehouse.partitions.state import TableState
+    from lakehouse.product import ReadableProduct
+    from lakehouse.queries.result import Result
+    from lakehouse.store import Store
+
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+
+class LakeView(ABC):
+    """Products by name, SQL over `domain.product`, and the named queries of `queries/`."""
+
+    store: Store
+    """the bytes of the lake"""
+
+    @abstractmethod
+    def products(self) -> list[str]:
+        """Return the names of all products, sorted."""
+
+    @abstractmethod
+    def __getitem__(self, name: str | ProductName) -> ReadableProduct:
+        """Return a product.
+
+        Raises:
+            NotFoundError: there is none of that name; the nearest ones are in the hint.
+        """
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is a product of that name."""
+        return str(name) in self.products()
+
+    def __iter__(self) -> Iterable[str]:
+        """Iterate over the names of the products."""
+        return iter(self.products())
+
+    def __len__(self) -> int:
+        """Return the number of products."""
+        return len(self.products())
+
+    def sql(self, text: str, parameters: Parameters = None) -> Result:
+        """Answer one SELECT over `domain.product` names, in DuckDB's dialect, and nothing else.
+
+        Only the files that the query needs are listed. Times without a zone are UTC.
+
+        Args:
+            text: SQL with `$name` or `?` parameters.
+            parameters: their values.
+
+        Raises:
+            QueryError: the text is no single SELECT, or uses what the sandbox forbids, or fails.
+            NotFoundError: a product does not exist.
+        """
+        from lakehouse.queries.result import Result
+        from lakehouse.queries.sql import run_sql
+
+        return Result(run_sql(text, self._state, parameters=parameters, known=self.products).read_all())
+
+    def explain(self, text: str, parameters: Parameters = None) -> Any:
+        """Say which files, row groups and bytes a query would read."""
+        from lakehouse.queries.sql import explain_sql
+
+        return explain_sql(text, self._state, parameters=parameters, known=self.products)
+
+    def query(self, name: str, **arguments: Any) -> Result:
+        """Run a named query of `queries/<name>.sql`.
+
+        Args:
+            name: of the query; `queries()` lists them.
+            arguments: its parameters, and for a logical table the product to use instead of the default.
+
+        Raises:
+            NotFoundError: there is no query of that name.
+            ArgumentError: an argument is unknown or missing.
+        """
+        from lakehouse.queries.library import bind_query, load_query
+
+        text, parameters = bind_query(load_query(self.store, name), arguments)
+        return self.sql(text, parameters)
+
+    def queries(self) -> Result:
+        """Return name, description and parameters of every named query."""
+        from lakehouse.queries.library import describe_queries
+
+        return describe_queries(self.store)
+
+    def _state(self, name: ProductName) -> TableState:
+        return self[name].state()
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Complete `lake["…` in notebooks."""
+        return self.products()
