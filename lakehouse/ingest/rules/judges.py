@@ -1,0 +1,46 @@
+"""The table of judges: for each kind of rule the function that makes it ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from lakehouse.ingest.rules import bars, sequence, spike, sql, values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import polars as pl
+
+    from lakehouse.catalog.rule import Rule
+    from lakehouse.schema import TableSchema
+
+PreparedRule: TypeAlias = "pl.Expr | sql.SqlRule | sequence.OrderedRule"
+"""A rule ready to run: a polars expression, SQL, or a function of the rows in time order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """How one kind of rule is judged."""
+
+    prepare: Callable[[Rule, TableSchema], PreparedRule]
+    """reads the rule; its docstring says exactly which rows break it"""
+    per_row: bool = True
+    """whether a row is judged by itself, so that it can be judged before a live write is acknowledged"""
+
+
+JUDGES: Mapping[str, Judge] = {
+    "ohlc": Judge(bars.ohlc),
+    "positive": Judge(values.positive),
+    "non_negative": Judge(values.non_negative),
+    "not_null": Judge(values.not_null),
+    "range": Judge(values.between),
+    "one_of": Judge(values.one_of),
+    "spike": Judge(spike.spike, per_row=False),
+    "gap": Judge(sequence.gap, per_row=False),
+    "monotonic_time": Judge(sequence.monotonic_time, per_row=False),
+    "sql": Judge(sql.sql),
+}
+
+ROW_KINDS = frozenset(kind for kind, judge in JUDGES.items() if judge.per_row)
+"""Kinds that judge a row by itself; the others judge it among the rows of its symbol."""
