@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract, ContractDiff, Rule
     from lakehouse.catalog.domains import Domain
     from lakehouse.catalog.locks import Lock
-    from lakehouse.catalog.snapshots import Snapshot
-    from lakehouse.checkout import Checkout, checkout
+    from lakehouse.catalog.pinned import Snapshot
+    from lakehouse.checkouts import Checkout, checkout
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.lake import Lake
     from lakehouse.lake import open_lake as open  # noqa: A004 - lakehouse.open reads as the builtin does
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkout": "lakehouse.checkout",
+    "Checkout": "lakehouse.checkouts",
     "Column": "lakehouse.schema",
     "Commit": "lakehouse.partitions.commit_record",
     "Contract": "lakehouse.catalog.contract",
@@ -49,11 +49,11 @@ _HOMES = {
     "Result": "lakehouse.queries.result",
     "Rule": "lakehouse.catalog.contract",
     "Scan": "lakehouse.queries.scan",
-    "Snapshot": "lakehouse.catalog.snapshots",
+    "Snapshot": "lakehouse.catalog.pinned",
     "Source": "lakehouse.ingest.sources",
     "TableSchema": "lakehouse.schema",
     "Verification": "lakehouse.partitions.verify",
-    "checkout": "lakehouse.checkout",
+    "checkout": "lakehouse.checkouts",
     "open": "lakehouse.lake:open_lake",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import AlreadyExistsError, NotFoundError
+from lakehouse.errors import AlreadyExistsError
 from lakehouse.names import ProductName
 from lakehouse.product import Product
 from lakehouse.store import Store, open_store
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
     from lakehouse.catalog.domains import Domain
     from lakehouse.catalog.locks import Lock
-    from lakehouse.catalog.snapshots import Snapshot
-    from lakehouse.checkout import Checkout
+    from lakehouse.catalog.pinned import Snapshot
+    from lakehouse.checkouts import Checkout
     from lakehouse.ingest.backfill import BackfillReport, Progress
     from lakehouse.ingest.sources.base import Source
     from lakehouse.partitions.verify import Verification
-
-_MARKER = "catalog/lake.json"
 
 
 class Lake(LakeView):
@@ -67,10 +65,7 @@ class Lake(LakeView):
         from lakehouse.catalog.products import contract_versions
 
         parsed = ProductName.parse(name)
-        versions = contract_versions(self.store, parsed)
-        if not versions:
-            raise NotFoundError.among("product", str(parsed), self.products())
-        return self._product(parsed, versions[-1])
+        return self._product(parsed, contract_versions(self.store, parsed)[-1])
 
     def product(self, name: str | ProductName, *, major: int) -> Product:
         """Return a product under the newest contract of an older major version, whose table it still has.
@@ -102,16 +97,9 @@ class Lake(LakeView):
             AlreadyExistsError: there is a product of that name.
             SchemaError: a column of `like` has no type of ours, such as a time without a zone.
         """
-        from lakehouse.catalog.products import publish_contract
-        from lakehouse.ingest.infer import contract_like
-        from lakehouse.ingest.rules import check_rules
+        from lakehouse.ingest.contracts import create_from
 
-        made = contract_like(contract, like, key=key, changes=changes)
-        if str(made.name) in self.products():
-            raise AlreadyExistsError(f"There is a product {made.name} already.", hint="Use lake.apply(contract) for a new version of its contract.")
-        check_rules(made.rules, made.schema)
-        publish_contract(self.store, made)
-        return self[made.name]
+        return self[create_from(self.store, contract, like=like, key=key, changes=changes).name]
 
     def apply(self, contract: Contract) -> Product:
         """Publish the next version of a contract, or make the product if it is new; the same contract twice is no change.
@@ -147,7 +135,7 @@ class Lake(LakeView):
         """Return all snapshots, oldest first."""
         from lakehouse.catalog.snapshots import list_snapshots
 
-        return list_snapshots(self.store)
+        return sorted(list_snapshots(self.store), key=lambda snapshot: snapshot.created)
 
     def lock(
         self,
@@ -187,7 +175,7 @@ class Lake(LakeView):
             NotFoundError: there is no such snapshot.
             IntegrityError: the lock does not fit what this lake holds.
         """
-        from lakehouse.checkout import checkout_of
+        from lakehouse.checkouts import checkout_of
 
         return checkout_of(self, what)
 
@@ -228,12 +216,12 @@ class Lake(LakeView):
             NotFoundError: there is no such product.
         """
         from lakehouse.ingest.backfill import backfill
-        from lakehouse.ingest.sources import open_source
+        from lakehouse.ingest.sources import FileSource, Source
         from lakehouse.times import Interval
 
         return backfill(
             self[name],
-            open_source(source, recipe=recipe),
+            source if isinstance(source, Source) else FileSource(source, recipe),
             symbols=symbols,
             interval=Interval.of(start, end),
             progress=progress,
@@ -282,17 +270,13 @@ def open_lake(url: str | Path, *, create: bool = False) -> Lake:
         NotFoundError: there is no lake, and `create` is False.
         StorageError: the place can not be written.
     """
-    from lakehouse.catalog.lake_document import create_lake, read_lake
+    from lakehouse.catalog.lake_document import LAKE_DOCUMENT, create_lake, read_lake
 
     store = open_store(url)
-    if store.size(_MARKER) is None:
-        if not create:
-            raise NotFoundError(f"There is no lake at {url}.", hint=f"lakehouse.open({str(url)!r}, create=True) makes one.")
+    if create and store.size(LAKE_DOCUMENT) is None:
         try:
             create_lake(store)
         except AlreadyExistsError:  # another process made it in between
             pass
     read_lake(store)
     return Lake(store)
-
-

@@ -12,7 +12,7 @@ from lakehouse.partitions.manifest import encode_manifest
 
 if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
-    from lakehouse.catalog.snapshots import Snapshot
+    from lakehouse.catalog.pinned import Snapshot
     from lakehouse.lake import Lake
     from lakehouse.partitions.state import TableState
     from lakehouse.partitions.verify import Verification

@@ -172,7 +172,7 @@ class Product(ReadableProduct):
     def __init__(self, table: Table, contract: Contract) -> None:
         self.name = table.name
         self.contract = contract
-        self._table = table
+        self.table = table
 
     def state(self, *, version: int | None = None, time: Any = None) -> TableState:
         """Return the head, a version, or the version of a time.
@@ -184,8 +184,8 @@ class Product(ReadableProduct):
         if version is not None and time is not None:
             raise ArgumentError("Give a version or a time, not both.")
         if version is not None:
-            return self._table.at(version)
-        return self._table.head() if time is None else self._table.at_time(to_nanoseconds(time))
+            return self.table.at(version)
+        return self.table.head() if time is None else self.table.at_time(to_nanoseconds(time))
 
     def append(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
         """Add rows; see `lakehouse.ingest.write.append`.
@@ -197,20 +197,20 @@ class Product(ReadableProduct):
         """
         from lakehouse.ingest import write
 
-        return write.append(self._table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
+        return write.append(self.table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
 
     def upsert(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
         """Replace rows by key and add new ones; without a key, whole groups of equal symbol and time."""
         from lakehouse.ingest import write
 
-        return write.upsert(self._table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
+        return write.upsert(self.table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
 
     def update(self, frame: Any, *, start: Any = None, end: Any = None, time_zone: str | None = None, **provenance: Any) -> Commit:
         """Replace [start, end) of the frame's symbols by its rows; by default from its first to its last time."""
         from lakehouse.ingest import write
 
         given = None if start is None and end is None else Interval.of(start, end)
-        return write.update(self._table, self.contract, frame, _provenance(provenance), interval=given, time_zone=time_zone)
+        return write.update(self.table, self.contract, frame, _provenance(provenance), interval=given, time_zone=time_zone)
 
     def delete(self, symbols: Symbols = None, start: Any = None, end: Any = None, **provenance: Any) -> Commit:
         """Take out the rows of some symbols, an interval, or both; old versions and snapshots keep them.
@@ -224,31 +224,31 @@ class Product(ReadableProduct):
         if symbols is None and start is None and end is None:
             raise ArgumentError("Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'.")
         wanted = _several(symbols)
-        scope = Scope(None if wanted is None else tuple(wanted), _interval(self._table.head(), start, end))
-        return write.delete(self._table, scope, _provenance(provenance))
+        scope = Scope(None if wanted is None else tuple(wanted), _interval(self.table.head(), start, end))
+        return write.delete(self.table, scope, _provenance(provenance))
 
     def restore(self, version: int, **provenance: Any) -> Commit:
         """Make an old version the newest, as a new commit; nothing is lost."""
         from lakehouse.ingest.restore import restore
 
-        return restore(self._table, version, _provenance(provenance))
+        return restore(self.table, version, _provenance(provenance))
 
     def history(self) -> list[Commit]:
         """Return every commit, newest first."""
-        return list(self._table.history())
+        return list(self.table.history())
 
     def diff(self, before: int, after: int | None = None) -> Difference:
         """Return what differs between two versions (after: None is the newest), by key: added, removed, changed."""
         from lakehouse.queries.difference import difference
 
-        return difference(self._table.at(before), self.state(version=after))
+        return difference(self.table.at(before), self.state(version=after))
 
     @property
     def quarantine(self) -> Quarantine:
         """The rows that broke a rule: list, read, replay."""
         from lakehouse.ingest.quarantine import Quarantine
 
-        return Quarantine(self._table, self.contract)
+        return Quarantine(self.table, self.contract)
 
 
 def _provenance(given: dict[str, Any]) -> Any:

@@ -19,6 +19,10 @@ def to_table(frame: Any) -> pa.Table:
     Raises:
         SchemaError: it is no frame, or pandas holds objects of mixed types.
     """
+    return _without_views(_any_table(frame))
+
+
+def _any_table(frame: Any) -> pa.Table:
     if isinstance(frame, pa.Table):
         return frame
     if isinstance(frame, pa.RecordBatch):
@@ -53,3 +57,9 @@ def _from_mapping(frame: Mapping[str, Any]) -> pa.Table:
         return pa.table(dict(frame))
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise SchemaError(f"The mapping is no frame: {str(error).splitlines()[0]}") from error
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """Store text flat: pyarrow has no `take` for the string views that polars hands over."""
+    fields = [field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields)) if any(pa.types.is_string_view(field.type) for field in table.schema) else table

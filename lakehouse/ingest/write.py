@@ -54,6 +54,10 @@ class Provenance:
     """ledger chunks that this write completes"""
 
 
+class ChunksDoneError(ConflictError):
+    """Another backfill has committed one of the chunks; nothing was written."""
+
+
 def append(table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None) -> Commit:
     """Add rows.
 
@@ -132,6 +136,7 @@ def commit_plan(
     """Plan, write and commit until no other writer was in the way.
 
     Raises:
+        ChunksDoneError: another backfill has committed a chunk of this write.
         ConflictError: other writers won every attempt.
     """
     quarantine: QuarantineFile | None = None
@@ -140,6 +145,8 @@ def commit_plan(
         done = repeated(table, state, provenance)
         if done is not None:
             return done
+        if any(chunk in state.transactions for chunk in provenance.chunks):
+            raise ChunksDoneError(f"Another backfill has committed a chunk of {table.name} in the meantime.")
         plan = planner(state, prepared.good)
         if quarantine is None and prepared.quarantine is not None:
             quarantine = _put_quarantine(table, prepared)

@@ -1,0 +1,136 @@
+"""A read-only lake at a snapshot, a lock or a time: the same rows for ever, with the same read API and SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import ArgumentError, IntegrityError, NotFoundError
+from lakehouse.names import ProductName
+from lakehouse.product import PinnedProduct
+from lakehouse.times import to_iso, to_nanoseconds
+from lakehouse.view import LakeView
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.locks import Lock
+    from lakehouse.catalog.pinned import PinnedProduct as Pinned
+    from lakehouse.lake import Lake
+    from lakehouse.partitions.state import TableState
+    from lakehouse.partitions.verify import Verification
+    from lakehouse.store import Store
+
+
+class Checkout(LakeView):
+    """Products at fixed versions. It needs manifests and data files, and no Delta log."""
+
+    def __init__(self, store: Store, label: str, states: Mapping[ProductName, TableState]) -> None:
+        self.store = store
+        self.label = label
+        self.states = dict(states)
+
+    def products(self) -> list[str]:
+        """Return the names of the pinned products, sorted."""
+        return sorted(str(name) for name in self.states)
+
+    def __getitem__(self, name: str | ProductName) -> PinnedProduct:
+        """Return a pinned product.
+
+        Raises:
+            NotFoundError: it is not part of this checkout.
+        """
+        parsed = ProductName.parse(name)
+        if parsed not in self.states:
+            raise NotFoundError.among("product of this checkout", str(parsed), self.products())
+        return PinnedProduct(self.states[parsed])
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The content digest of each product."""
+        return {str(name): state.digest for name, state in sorted(self.states.items())}
+
+    def verify(self, *, quick: bool = False) -> Verification:
+        """Recompute hashes and digests of every pinned file, and name what differs."""
+        from lakehouse.partitions.verify import Verification, verify_state
+
+        total = Verification(0, 0, 0)
+        for state in self.states.values():
+            total += verify_state(state, quick=quick)
+        return total
+
+    def __repr__(self) -> str:
+        """Name the checkout and its products."""
+        return f"<Checkout {self.label}: {', '.join(self.products())}>"
+
+
+def checkout_of(lake: Lake, what: Any) -> Checkout:
+    """Return the checkout of a snapshot name, a lock, or a time.
+
+    Raises:
+        NotFoundError: there is no such snapshot or file, and the text is no time either.
+    """
+    from lakehouse.catalog.locks import Lock, read_lock
+    from lakehouse.catalog.snapshots import load_snapshot, snapshot_names
+
+    if isinstance(what, Lock):
+        return _from_lock(lake.store, what, lake.id)
+    if isinstance(what, (str, Path)):
+        names = snapshot_names(lake.store)
+        if Path(what).is_file():
+            return _from_lock(lake.store, read_lock(what), lake.id)
+        if str(what) in names:
+            snapshot = load_snapshot(lake.store, str(what))
+            return Checkout(lake.store, f"snapshot {snapshot.name}", _states(lake.store, snapshot.products))
+        try:
+            instant = to_nanoseconds(str(what))
+        except ArgumentError:
+            raise NotFoundError.among("snapshot", str(what), names) from None
+        return _at_time(lake, instant)
+    return _at_time(lake, to_nanoseconds(what))
+
+
+def checkout(lock: str | Path, *, root: str | Path | None = None) -> Checkout:
+    """Open the exact data that a lock file pins, and check that they are there unchanged.
+
+    Manifests are checked by SHA-256, data files by presence and size; `verify()` on the result also reads every byte.
+
+    Args:
+        lock: path of the lock file.
+        root: the lake; None for where the lock was made. A copy or an export of that lake will do.
+
+    Raises:
+        NotFoundError: the lock file, or the lake, is not there.
+        IntegrityError: the lock was edited, or the lake does not hold what it pins.
+    """
+    from lakehouse.catalog.locks import read_lock
+    from lakehouse.lake import open_lake
+
+    read = read_lock(lock)
+    lake = open_lake(read.lake_url if root is None else root)
+    found = _from_lock(lake.store, read, lake.id)
+    problems = found.verify(quick=True).problems
+    if problems:
+        first = problems[0]
+        raise IntegrityError(
+            f"{len(problems)} files that {lock} pins are not as recorded: {first.path}: {first.what}.",
+            hint="Restore them from a backup or an export; lake verify names all.",
+        )
+    return found
+
+
+def _from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
+    if lock.lake_id != lake_id:
+        raise IntegrityError(f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.", hint="Give the lake's root: checkout(path, root=…).")
+    return Checkout(store, f"lock {lock.pin}", _states(store, lock.products))
+
+
+def _at_time(lake: Lake, instant: int) -> Checkout:
+    states = {ProductName.parse(name): lake[name].state(time=instant) for name in lake.products()}
+    return Checkout(lake.store, f"time {to_iso(instant)}", states)
+
+
+def _states(store: Store, products: Iterable[Pinned]) -> dict[ProductName, TableState]:
+    from lakehouse.catalog.pinned import read_manifest
+    from lakehouse.partitions.manifest import decode_manifest
+
+    return {pinned.name: decode_manifest(store, read_manifest(store, pinned), where=pinned.manifest) for pinned in products}

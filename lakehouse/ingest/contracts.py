@@ -1,0 +1,64 @@
+"""Make and change products: from a contract, or from a frame that shows the columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lakehouse.catalog.contract import Contract
+from lakehouse.catalog.infer import infer_contract
+from lakehouse.catalog.products import create_product, publish_contract
+from lakehouse.errors import ArgumentError
+from lakehouse.ingest.frames import to_table
+from lakehouse.ingest.rules import check_rules
+from lakehouse.schema import TableSchema
+from lakehouse.store import Store
+
+
+def create_from(
+    store: Store, contract: Contract | str, *, like: Any, key: Sequence[str] | None, changes: Mapping[str, Any]
+) -> Contract:
+    """Publish the first contract of a product; see `Lake.create`.
+
+    Raises:
+        AlreadyExistsError: there is a product of that name.
+        ArgumentError: a name came without a frame, or a contract with one.
+        ContractError: the contract is not valid.
+        SchemaError: a column of the frame has no type of ours.
+    """
+    made = _inferred(contract, like, key, changes) if isinstance(contract, str) else contract
+    if not isinstance(contract, str) and (like is not None or key is not None or changes):
+        raise ArgumentError("A contract says everything itself.", hint="Give a contract alone, or a name with like=frame.")
+    check_rules(made.rules, made.schema)
+    create_product(store, made)
+    return made
+
+
+def apply_contract(store: Store, contract: Contract) -> None:
+    """Publish a contract version, new or the next; the same one twice changes nothing.
+
+    Raises:
+        ContractError: a rule is not valid, or the version number does not fit the change.
+        AlreadyExistsError: the version exists with another content.
+    """
+    check_rules(contract.rules, contract.schema)
+    publish_contract(store, contract)
+
+
+def _inferred(name: str, like: Any, key: Sequence[str] | None, changes: Mapping[str, Any]) -> Contract:
+    if like is None:
+        raise ArgumentError(f"What are the columns of {name}?", hint="Give a contract, or like=frame.")
+    table = to_table(like)
+    found = infer_contract(name, table.schema, sample=table)
+    known = {field.name for field in dataclasses.fields(Contract)} - {"name", "schema"}
+    for field in changes:
+        if field not in known:
+            raise ArgumentError(f"A contract has no field {field!r}; it has {', '.join(sorted(known))}.")
+    schema = found.schema if key is None else _with_key(found.schema, tuple(key))
+    return dataclasses.replace(found, schema=schema, **changes)
+
+
+def _with_key(schema: TableSchema, key: tuple[str, ...]) -> TableSchema:
+    columns = tuple(dataclasses.replace(column, nullable=column.nullable and column.name not in key) for column in schema.columns)
+    return TableSchema(columns, schema.symbol, schema.time, key)
