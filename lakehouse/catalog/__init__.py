@@ -1,0 +1,1 @@
+"""What the bytes mean: contracts, domains, products, snapshots, pins and locks."""
