@@ -13,7 +13,7 @@ import pyarrow as pa
 from lakehouse.errors import KeyConflictError
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.parquet_files import times_of
-from lakehouse.partitions.reading import read_stored, select_pieces, whole
+from lakehouse.partitions.reading import read_stored, select_pieces, to_reader_types, whole
 from lakehouse.partitions.sorting import Symbols, integers, sort_order, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
@@ -220,7 +220,8 @@ def _keep(rows: pa.Table, mask: Booleans) -> pa.Table:
 
 def _conflict(state: TableState, good: pa.Table, changed: Booleans) -> KeyConflictError:
     shown = _keep(good, changed).select(list(state.schema.key)).slice(0, 3)
-    keys = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in shown.to_pylist())
+    rows = to_reader_types(shown, state.schema, state.schema.key).cast(pa.schema([(name, pa.string()) for name in shown.column_names]))
+    keys = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in rows.to_pylist())
     return KeyConflictError(
         f"{int(changed.sum())} keys are stored in {state.name} with other values: {keys}. Nothing was written.",
         hint="Correct stored rows with upsert, or with update for a range of time.",

@@ -137,7 +137,10 @@ def row_width(schema: TableSchema) -> float:
 
 
 def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
-    """Choose the shortest period whose files reach 16 MB, so that neither tiny nor huge files arise.
+    """Choose the shortest period whose files reach a few MB, so that neither tiny nor huge files arise.
+
+    The first write is rarely the densest, so the bound is a quarter of the size that files should have; a product of
+    times (not dates) gets folders of years at least, because more symbols may come.
 
     Args:
         schema: gives the width of a row.
@@ -147,7 +150,7 @@ def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
         >>> from lakehouse.schema import Column, TableSchema
         >>> bar = TableSchema((Column("symbol", "string", False), Column("time", "timestamp[ns]", False)), "symbol", "time")
         >>> str(choose_layout(bar, rows_per_day=5)), str(choose_layout(bar, rows_per_day=20_000_000))
-        ('date=none,symbol=row_groups', 'date=day,symbol=row_groups')
+        ('date=year,symbol=row_groups', 'date=day,symbol=row_groups')
     """
     if schema.time is None:
         return Layout("none")
@@ -155,6 +158,6 @@ def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
     for period in ("day", "month", "year"):
         if bytes_per_day * _DAYS[period] >= SMALLEST_GOOD_FILE_IN_BYTES / 4:
             return Layout(cast("DatePeriod", period))
-    return Layout("none")
+    return Layout("none" if schema[schema.time].type == "date" else "year")
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +47,7 @@ SEGMENTS_KEY = b"lakehouse.segments"
 LARGEST_ROW_GROUP = 131_072
 OWN_ROW_GROUP = 16_384
 _SAMPLE = 8_192
+_LONG_RUN = 256
 _LONGEST_STATISTIC = 64
 
 
@@ -119,11 +123,25 @@ def _partitions(
     if not keys or all(np.all(key == key[0]) for key in keys):
         yield _values(layout, schema, symbols, periods, 0), rows
         return
-    order = np.lexsort(keys[::-1])
-    starts = run_starts(*(key[order] for key in keys))
-    for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-        picked = order[start:stop]
-        yield _values(layout, schema, symbols, periods, int(picked[0])), rows.take(pa.array(picked))
+    for first, part in _split(rows, keys):
+        yield _values(layout, schema, symbols, periods, first), part
+
+
+def _split(rows: pa.Table, keys: list[npt.NDArray[Any]]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield for each combination of keys its first row and its rows, in their order."""
+    starts = run_starts(*keys)
+    order = np.lexsort([key[starts] for key in keys[::-1]])
+    groups = run_starts(*(key[starts][order] for key in keys))
+    stops = np.append(starts[1:], rows.num_rows)
+    long_runs = len(starts) * _LONG_RUN < rows.num_rows
+    for low, high in zip(groups, [*groups[1:], len(order)], strict=True):
+        runs = order[low:high]
+        spans = list(zip(starts[runs].tolist(), stops[runs].tolist(), strict=True))
+        if long_runs:
+            part = pa.concat_tables([rows.slice(start, stop - start) for start, stop in spans])
+        else:
+            part = rows.take(pa.array(np.concatenate([np.arange(start, stop) for start, stop in spans])))
+        yield spans[0][0], part
 
 
 def _values(
@@ -147,7 +165,7 @@ def _write(
         rows = rows.set_column(rows.schema.get_field_index(schema.symbol), field, symbols.array())
     times = times_of(rows, schema)
     starts = run_starts(symbols.codes)
-    segments = _segments(rows, symbols, times, starts)
+    segments = _pool().submit(_segments, rows, symbols, times, starts)  # the digest, while the columns are encoded
     path = f"{table_path}/{folder_of(partition)}part-{uuid.uuid4().hex}.parquet"
     with store.stage(path) as temporary:
         _encode(temporary, rows, schema, starts, segments)
@@ -157,7 +175,7 @@ def _write(
         size=size,
         rows=rows.num_rows,
         sha256=sha256,
-        digest=digests.add(*segments["digest"]),
+        digest=digests.add(*segments.result()["digest"]),
         partition=partition,
         min_symbol=symbols.names[symbols.codes[0]] if schema.symbol else None,
         max_symbol=symbols.names[symbols.codes[-1]] if schema.symbol else None,
@@ -185,7 +203,7 @@ def _segments(
 
 
 def _encode(
-    target: Path, rows: pa.Table, schema: TableSchema, starts: npt.NDArray[np.int64], segments: dict[str, list[Any]]
+    target: Path, rows: pa.Table, schema: TableSchema, starts: npt.NDArray[np.int64], segments: Future[dict[str, list[Any]]]
 ) -> None:
     delta = [name for name in (schema.time,) if name and not pa.types.is_date(rows.schema.field(name).type)]
     plain = [name for name in rows.column_names if name not in delta and not _repeats(rows.column(name))]
@@ -201,7 +219,8 @@ def _encode(
     ) as writer:
         for start, length in row_groups(starts, rows.num_rows):
             writer.write_table(rows.slice(start, length), row_group_size=length)
-        writer.add_key_value_metadata({SEGMENTS_KEY.decode(): json.dumps(segments, ensure_ascii=False, separators=(",", ":"))})
+        text = json.dumps(segments.result(), ensure_ascii=False, separators=(",", ":"))
+        writer.add_key_value_metadata({SEGMENTS_KEY.decode(): text})
 
 
 def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
@@ -265,3 +284,12 @@ def _fits_json(value: Any) -> bool:
 def _sha256(file: Path) -> str:
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="lakehouse-digest")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool
+    os.register_at_fork(after_in_child=_pool.cache_clear)
