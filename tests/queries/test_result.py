@@ -60,7 +60,9 @@ def test_polars_takes_a_result(result: Result) -> None:
 
 def test_duckdb_takes_a_result_by_its_python_name(result: Result) -> None:
     assert len(result) == 3
-    assert duckdb.sql("select symbol from result where close = 1.5").fetchall() == [("BRK/B",)]
+    with duckdb.connect() as connection:
+        found = connection.execute("select symbol from result where close = 1.5").fetchall()
+    assert found == [("BRK/B",)]
 
 
 def test_pyarrow_takes_a_result(result: Result, table: pa.Table) -> None:
@@ -71,7 +73,8 @@ def test_pyarrow_takes_a_result(result: Result, table: pa.Table) -> None:
 
 
 def test_pandas_takes_a_result(result: Result) -> None:
-    assert list(pd.DataFrame.from_arrow(result)["symbol"]) == ["BRK/B", "日経225", "NA"]
+    frame = pd.DataFrame.from_arrow(result)  # type: ignore[attr-defined]  # pandas-stubs 3.1 does not know it
+    assert list(frame["symbol"]) == ["BRK/B", "日経225", "NA"]
 
 
 def test_a_result_can_not_be_iterated(result: Result) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +21,7 @@ NS = 1_704_186_600_000_000_001
 Row = tuple[str, int, float | None]
 
 
-def result_of(rows: list[Row], kind: pa.DataType | None = None) -> Result:
+def result_of(rows: Sequence[Row], kind: pa.DataType | None = None) -> Result:
     symbols, times, closes = ([row[column] for row in rows] for column in range(3))
     time = pa.array(times, pa.int64()).cast(pa.timestamp("ns", "UTC"))
     table = {
@@ -35,9 +35,10 @@ def result_of(rows: list[Row], kind: pa.DataType | None = None) -> Result:
 def test_times_go_down_and_symbols_across_both_sorted() -> None:
     wide = result_of([("日経225", NS + 1, 3.0), ("BRK/B", NS, 1.0), ("日経225", NS, 2.0)]).pivot("close")
     assert wide.columns.tolist() == ["BRK/B", "日経225"]
-    assert wide.index.asi8.tolist() == [NS, NS + 1]  # type: ignore[attr-defined]  # a DatetimeIndex
+    assert isinstance(wide.index, pd.DatetimeIndex)
+    assert wide.index.asi8.tolist() == [NS, NS + 1]
     assert wide.loc[wide.index[0]].tolist() == [1.0, 2.0]
-    assert math.isnan(wide.loc[wide.index[1], "BRK/B"])  # type: ignore[arg-type]  # a scalar
+    assert math.isnan(wide["BRK/B"].iloc[1])
     assert (wide.index.name, wide.columns.name) == ("time", "symbol")
 
 
