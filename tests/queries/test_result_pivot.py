@@ -35,9 +35,8 @@ def result_of(rows: Sequence[Row], kind: pa.DataType | None = None) -> Result:
 def test_times_go_down_and_symbols_across_both_sorted() -> None:
     wide = result_of([("日経225", NS + 1, 3.0), ("BRK/B", NS, 1.0), ("日経225", NS, 2.0)]).pivot("close")
     assert wide.columns.tolist() == ["BRK/B", "日経225"]
-    assert isinstance(wide.index, pd.DatetimeIndex)
-    assert wide.index.asi8.tolist() == [NS, NS + 1]
-    assert wide.loc[wide.index[0]].tolist() == [1.0, 2.0]
+    assert wide.index.astype("int64").tolist() == [NS, NS + 1]
+    assert wide.iloc[0].tolist() == [1.0, 2.0]
     assert math.isnan(wide["BRK/B"].iloc[1])
     assert (wide.index.name, wide.columns.name) == ("time", "symbol")
 
