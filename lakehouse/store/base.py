@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -9,6 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import ArgumentError
+
+MAX_SEGMENT_BYTES = 240  # leaves room for a hidden lock file's name beside it in the 255 that disks allow
+MAX_PATH_BYTES = 800  # leaves room for a bucket's prefix in the 1024 that S3 allows
+
+# What Windows can not store, or takes for a device or a stream, no disk gets: so a lake can be copied.
+_ILLEGAL = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +32,10 @@ class Entry:
 class Store(ABC):
     """Immutable objects under one root: put once, read often, never changed.
 
-    Paths are relative, with '/' between segments, on every system. An object appears whole or not at all, and once
-    a put has returned it survives a crash. There is no overwrite: whoever puts first wins.
+    Paths are relative, with '/' between segments, on every system (`check_path`); every method raises
+    `ArgumentError` for another. An object appears whole or not at all, and once a put has returned it
+    survives a crash. There is no overwrite: whoever puts first wins. No path is both an object and the
+    folder of another.
     """
 
     url: str
@@ -44,11 +54,13 @@ class Store(ABC):
     def stage(self, path: str) -> AbstractContextManager[Path]:
         """Give a private local file to write, and publish it durably at `path` when the block ends.
 
-        A block that raises publishes nothing and leaves nothing behind.
+        A block that raises publishes nothing and leaves nothing behind; what it raises passes unchanged, but
+        for the refusals of the disk that holds the private file.
 
         Raises:
-            AlreadyExistsError: an object is there; it is untouched.
-            StorageError: the disk or bucket refused; nothing is visible.
+            AlreadyExistsError: an object is there (before the block or after it); it is untouched.
+            StorageError: the disk or bucket refused, also within the block, or the block wrote no file;
+                nothing is visible.
         """
 
     @abstractmethod
@@ -67,10 +79,11 @@ class Store(ABC):
     def local_path(self, path: str) -> Path:
         """Return a local file with the object's bytes, to be read and never written.
 
-        For a local root it is the object itself; for a bucket a cached copy of the immutable object.
+        For a local root it is the object itself, for a bucket a copy of the immutable object in a cache.
 
         Raises:
             NotFoundError: there is no such object.
+            StorageError: the bucket is unreachable, or the cache's disk is full.
         """
 
     @abstractmethod
@@ -88,21 +101,49 @@ class Store(ABC):
     def lock(self, path: str) -> AbstractContextManager[None]:
         """Hold a lock that queues the writers of this machine and dies with its process.
 
-        It is a courtesy that saves retries: `put_if_absent` alone decides who wins.
+        It is a courtesy that saves retries: `put_if_absent` alone decides who wins. So nobody waits for ever
+        behind a process that hangs: after a minute the block is entered without the lock. A thread must not
+        nest it.
+
+        Raises:
+            StorageError: the disk refused.
         """
 
 
 def check_path(path: str) -> str:
-    """Return `path` if it is relative, plain, and stays below the root.
+    """Return `path` if it stays below the root and can be stored on every system.
+
+    Names that begin with a dot are kept for unfinished writes and locks.
 
     Raises:
-        ArgumentError: it is empty, absolute, or holds an empty, '.' or '..' segment or a backslash.
+        ArgumentError: it is empty, absolute, too long, or a segment is empty, begins with a dot, ends in a
+            dot or a space, holds a character that Windows refuses, or is a device name there.
 
     Examples:
         >>> check_path("catalog/lake.json")
         'catalog/lake.json'
     """
-    segments = path.split("/")
-    if any(segment in ("", ".", "..") for segment in segments) or "\\" in path or "\0" in path or ":" in segments[0]:
-        raise ArgumentError(f"Not a path inside the lake: {path!r}.")
+    fault = next((fault for segment in path.split("/") if (fault := _fault(segment))), None)
+    if fault is None and len(path.encode()) > MAX_PATH_BYTES:
+        fault = f"it is longer than {MAX_PATH_BYTES} bytes"
+    if fault:
+        shown = path if len(path) <= 200 else f"{path[:200]}…"
+        raise ArgumentError(f"Not a path inside the lake: {shown!r}: {fault}.")
     return path
+
+
+def _fault(segment: str) -> str | None:
+    """Say what is wrong with one segment of a path, if anything."""
+    if segment in ("", ".", ".."):
+        return "it is absolute or has an empty, '.' or '..' segment"
+    if segment.startswith(".") or segment.endswith((".", " ")):
+        return "a segment begins with a dot, or ends in a dot or a space"
+    if illegal := _ILLEGAL.search(segment):
+        return f"it holds {illegal.group()!r}"
+    if _RESERVED.fullmatch(segment):
+        return f"{segment!r} is a device on Windows"
+    try:
+        size = len(segment.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    return f"a segment is longer than {MAX_SEGMENT_BYTES} bytes" if size > MAX_SEGMENT_BYTES else None

@@ -1,31 +1,39 @@
 """A lake on a local disk: temporary file, fsync, hard link.
 
-A hard link to a finished temporary file fails if the name exists, on POSIX and on NTFS, and shows either the whole
-file or none: the atomic put-if-absent that a rename (which overwrites) and O_EXCL (which shows torn files) are not.
+A hard link to a finished temporary file fails if the name exists, on POSIX and on NTFS, and shows either the
+whole file or none: the atomic put-if-absent that a rename (overwrites) and O_EXCL (shows torn files) are not.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lakehouse.errors import AlreadyExistsError, NotFoundError, StorageError
+from lakehouse.errors import AlreadyExistsError, ArgumentError, NotFoundError, StorageError
+from lakehouse.store import durable, file_lock
 from lakehouse.store.base import Entry, Store, check_path
+from lakehouse.store.disk_errors import translated, translated_block
 
 _TEMPORARY = ".tmp-"
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_KEPT_FOLDERS = 65_536
 
 
 class LocalStore(Store):
-    """Objects are files below one folder."""
+    """Objects are files below one folder; symbolic links that lead out of it are refused."""
 
     def __init__(self, root: Path) -> None:
+        """Take the root, which is made on the first write."""
         self._root = root
+        self._inside: set[str] = set()
         self.url = str(root)
+
+    def __repr__(self) -> str:
+        """Name the root."""
+        return f"LocalStore({self.url!r})"
 
     def put_if_absent(self, path: str, data: bytes) -> None:
         """See `Store.put_if_absent`."""
@@ -35,124 +43,125 @@ class LocalStore(Store):
     @contextmanager
     def stage(self, path: str) -> Iterator[Path]:
         """See `Store.stage`; the temporary file lies beside the target, on the same disk."""
-        target = self._root / check_path(path)
+        target = self._file(path)
         temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
-        with _translated(path):
-            if target.exists():
+        with translated(path):
+            if _stat(target) is not None:
                 raise AlreadyExistsError(f"{path} exists already.")
-            _make_folder(target.parent)
-            try:
+            durable.make_folder(target.parent)
+        try:
+            with translated_block(path, temporary):
                 yield temporary
-                _sync(temporary)
-                _link(temporary, target)
-                _sync_folder(target.parent)
-            except FileExistsError as error:
-                raise AlreadyExistsError(f"{path} exists already.") from error
-            finally:
-                temporary.unlink(missing_ok=True)
+            with translated(path):
+                _publish(path, temporary, target)
+        finally:
+            with suppress(OSError):  # a disk that failed must not hide its first error behind a second
+                temporary.unlink()
 
     def get(self, path: str) -> bytes:
         """See `Store.get`."""
-        with _translated(path):
-            return (self._root / check_path(path)).read_bytes()
+        file = self.local_path(path)
+        with translated(path):
+            try:
+                return file.read_bytes()
+            except FileNotFoundError as error:
+                raise self._missing(path) from error
 
     def size(self, path: str) -> int | None:
         """See `Store.size`."""
-        try:
-            return (self._root / check_path(path)).stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        file = self._file(path)
+        with translated(path):
+            found = _stat(file)
+            if found is not None and stat.S_ISLNK(found.st_mode):
+                self._check_inside(path)
+                found = file.stat()
+        return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
 
     def local_path(self, path: str) -> Path:
         """See `Store.local_path`: the object itself."""
-        target = self._root / check_path(path)
-        if not target.is_file():
-            raise NotFoundError(f"There is no object {path} in {self.url}.")
-        return target
+        if self.size(path) is None:
+            raise self._missing(path)
+        return self._root / path
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """See `Store.list`."""
-        top = self._root / check_path(prefix) if prefix else self._root
-        found = []
-        for folder, _, names in os.walk(top):
-            for name in names:
-                file = Path(folder, name)
-                if not name.startswith("."):
-                    found.append(Entry(file.relative_to(self._root).as_posix(), file.stat().st_size))
-        yield from sorted(found, key=lambda entry: entry.path)
+        """See `Store.list`; symbolic links are not objects and not followed."""
+        top = self._file(prefix) if prefix else self._root
+        with translated(prefix or self.url):
+            return iter(sorted(_walk(top, prefix), key=lambda entry: entry.path))
 
     def delete(self, path: str) -> None:
         """See `Store.delete`."""
-        with _translated(path):
-            (self._root / check_path(path)).unlink(missing_ok=True)
+        file = self._file(path)
+        with translated(path):
+            found = _stat(file)
+            if found is not None and not stat.S_ISDIR(found.st_mode):
+                file.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
         """See `Store.lock`: an operating system lock on a hidden file beside `path`."""
-        from filelock import FileLock
-
-        target = self._root / check_path(path)
-        with _translated(path):
-            _make_folder(target.parent)
-            held = FileLock(target.parent / f".{target.name}.lock")
-            held.acquire()
-        try:
+        target = self._file(path)
+        with file_lock.hold(target.with_name(f".{target.name}.lock"), path=path):
             yield
-        finally:
-            held.release()
+
+    def _missing(self, path: str) -> NotFoundError:
+        return NotFoundError(f"There is no object {path} in {self.url}.")
+
+    def _file(self, path: str) -> Path:
+        """Return the file of a path whose folder is truly inside the root; each folder is looked at once."""
+        folder = check_path(path).rpartition("/")[0]
+        if folder and folder not in self._inside:
+            with translated(path):
+                self._check_inside(folder)
+                if len(self._inside) < _KEPT_FOLDERS and (self._root / folder).is_dir():
+                    self._inside.add(folder)
+        return self._root / path
+
+    def _check_inside(self, path: str) -> None:
+        """Refuse a path that symbolic links lead out of the root."""
+        root, real = os.path.realpath(self._root), os.path.realpath(self._root / path)
+        if not Path(real).is_relative_to(root):
+            raise ArgumentError(
+                f"{path} leads out of the lake {self.url}, to {real}.",
+                hint="Move what the symbolic link points to into the lake; only the root may be a link.",
+            )
 
 
-def _make_folder(folder: Path) -> None:
-    """Create a folder and its parents, each durable in its own parent."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb+") as handle:
-        os.fsync(handle.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows can not open a folder; NTFS journals its own metadata
-        return
-    handle = os.open(folder, os.O_RDONLY)
+def _publish(path: str, temporary: Path, target: Path) -> None:
+    """Make a finished temporary file durable, name it, and make the name durable."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _link(temporary: Path, target: Path) -> None:
-    """Publish by hard link; on a disk without links by a rename that Windows refuses to overwrite with."""
-    try:
-        os.link(temporary, target)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS or os.name != "nt":
-            raise
-        temporary.rename(target)
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """Turn the operating system's errors into ours."""
-    try:
-        yield
-    except (AlreadyExistsError, NotFoundError, StorageError):
-        raise
+        durable.sync(temporary)
     except FileNotFoundError as error:
-        raise NotFoundError(f"There is no object {path}.") from error
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise StorageError(f"Can not use {path}: {reason}.", hint=_HINTS.get(error.errno or 0)) from error
+        hint = "Write the file that the block was given."
+        raise StorageError(f"Nothing was written for {path}.", hint=hint) from error
+    try:
+        durable.link(temporary, target)
+    except FileExistsError as error:
+        raise AlreadyExistsError(f"{path} exists already.") from error
+    durable.sync_folder(target.parent)
 
 
-_HINTS = {
-    errno.ENOSPC: "Free some disk space and write again: nothing was made visible.",
-    errno.EROFS: "The lake is on a read-only disk: open it for reading only.",
-    errno.EACCES: "Check the permissions of the lake's folder.",
-    errno.EPERM: "Check the permissions of the lake's folder.",
-}
+def _stat(file: Path) -> os.stat_result | None:
+    """Look at a name itself, not at what a symbolic link points to."""
+    try:
+        return file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
+    """Yield the objects below a folder; what vanishes meanwhile is skipped, what is unreadable raises."""
+    try:
+        with os.scandir(folder) as listing:
+            children = [child for child in listing if not child.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for child in children:
+        path = f"{prefix}/{child.name}" if prefix else child.name
+        if child.is_dir(follow_symlinks=False):
+            yield from _walk(folder / child.name, path)
+        elif child.is_file(follow_symlinks=False):
+            # A fresh look: Windows keeps the size in a listing stale for hard links.
+            found = _stat(folder / child.name)
+            if found is not None:
+                yield Entry(path, found.st_size)

@@ -1,0 +1,190 @@
+"""A lake in an S3 bucket, published by `If-None-Match: *`: the server lets one writer of a name win."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import AlreadyExistsError, NotFoundError, StorageError
+from lakehouse.store import file_lock, s3_client
+from lakehouse.store.base import Entry, Store, check_path
+from lakehouse.store.cache import Cache, cache_folder
+from lakehouse.store.disk_errors import translated_block
+from lakehouse.store.s3_settings import read_settings
+
+if TYPE_CHECKING:
+    from obstore import GetResult, ObjectMeta
+
+_REQUEST_SECONDS = 30
+_TRANSFER_SECONDS = 900  # a data file on a slow line
+_PUT_ATTEMPTS = 3
+_OWNER = "lakehouse-put"
+_KEPT_TAGS = 65_536
+
+
+class S3Store(Store):
+    """Objects are those of a bucket below a prefix; reads of files go through this machine's cache."""
+
+    def __init__(self, url: str) -> None:
+        """Read the AWS variables; nothing is sent yet.
+
+        Raises:
+            ArgumentError: the URL, the profile or the endpoint can not be used.
+            MissingExtraError: the extra `s3` is not installed.
+        """
+        settings = read_settings(url)
+        self.url = settings.url
+        self._client = s3_client.connect(settings, timeout_seconds=_REQUEST_SECONDS)
+        self._transfers = s3_client.connect(settings, timeout_seconds=_TRANSFER_SECONDS)
+        self._cache = Cache(cache_folder(), f"{settings.endpoint or 'aws'} {self.url}")
+        self._tags: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Name the root."""
+        return f"S3Store({self.url!r})"
+
+    def __reduce__(self) -> tuple[type[S3Store], tuple[str]]:
+        """Travel to another process as a URL: keys are read from the variables there."""
+        return type(self), (self.url,)
+
+    def put_if_absent(self, path: str, data: bytes) -> None:
+        """See `Store.put_if_absent`."""
+        self._create(check_path(path), data)
+
+    @contextmanager
+    def stage(self, path: str) -> Iterator[Path]:
+        """See `Store.stage`; the private file lies in the cache, and is uploaded at the end."""
+        if self.size(path) is not None:
+            raise AlreadyExistsError(f"{path} exists already.")
+        with self._cache.private_file(path) as temporary:
+            with translated_block(path, temporary):
+                yield temporary
+            if not temporary.is_file():
+                hint = "Write the file that the block was given."
+                raise StorageError(f"Nothing was written for {path}.", hint=hint)
+            self._create(path, temporary)
+
+    def get(self, path: str) -> bytes:
+        """See `Store.get`."""
+        import obstore
+
+        with s3_client.translated(self.url, check_path(path)):
+            return bytes(obstore.get(self._transfers, path).bytes())
+
+    def size(self, path: str) -> int | None:
+        """See `Store.size`."""
+        try:
+            return int(self._head(path)["size"])
+        except NotFoundError:
+            return None
+
+    def local_path(self, path: str) -> Path:
+        """See `Store.local_path`: a copy in the cache, downloaded once; each process checks its ETag once."""
+        tag = self._tags.get(path) or _tag(self._head(path))
+        cached = self._cache.object_file(path, tag)
+        return cached if cached.is_file() else self._download(path)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """See `Store.list`."""
+        import obstore
+
+        with s3_client.translated(self.url, check_path(prefix) if prefix else "its list"):
+            chunks = obstore.list(self._client, prefix=prefix or None)
+            found = [Entry(meta["path"], meta["size"]) for chunk in chunks for meta in chunk]
+        return iter(sorted(filter(self._is_object, found), key=lambda entry: entry.path))
+
+    def delete(self, path: str) -> None:
+        """See `Store.delete`."""
+        import obstore
+
+        with s3_client.translated(self.url, check_path(path)):
+            obstore.delete(self._client, path)
+        self._tags.pop(path, None)
+
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """See `Store.lock`: an operating system lock in the cache, for the writers of this machine."""
+        with file_lock.hold(self._cache.lock_file(check_path(path)), path=path):
+            yield
+
+    def _create(self, path: str, content: bytes | Path) -> None:
+        """Put an object that is marked as ours, and when the answer is in doubt look whose it is.
+
+        An answer can be lost after the server has written: the retry then finds the name taken by ourselves.
+        """
+        import obstore
+
+        owner = uuid.uuid4().hex
+        for _ in range(_PUT_ATTEMPTS):
+            try:
+                with s3_client.translated(self.url, path):
+                    obstore.put(self._transfers, path, content, mode="create", attributes={_OWNER: owner})
+            except NotFoundError as error:
+                raise StorageError(f"There is no bucket {self.url}.", hint="Create it first.") from error
+            except (AlreadyExistsError, StorageError) as error:
+                found = self._owner(path)
+                if found == owner:
+                    return
+                if found is not None:
+                    raise AlreadyExistsError(f"{path} exists already.") from error
+                if isinstance(error, StorageError):
+                    raise
+                continue  # it was there and is gone: another writer's put failed, or a delete came between
+            return
+        raise StorageError(f"{self.url} says that {path} exists, and that it does not.")
+
+    def _owner(self, path: str) -> str | None:
+        """Return the mark of whoever put an object, '' for a foreign one, None if there is none."""
+        import obstore
+
+        try:
+            with s3_client.translated(self.url, path):
+                found: GetResult = obstore.get(self._client, path, options={"head": True})
+        except NotFoundError:
+            return None
+        return str(found.attributes.get(_OWNER, ""))
+
+    def _head(self, path: str) -> ObjectMeta:
+        import obstore
+
+        with s3_client.translated(self.url, check_path(path)):
+            found = obstore.head(self._client, path)
+        self._remember(path, _tag(found))
+        return found
+
+    def _remember(self, path: str, tag: str) -> None:
+        if len(self._tags) >= _KEPT_TAGS:
+            self._tags.clear()
+        self._tags[path] = tag
+
+    def _download(self, path: str) -> Path:
+        import obstore
+
+        with s3_client.translated(self.url, path):
+            found = obstore.get(self._transfers, path)
+            tag = _tag(found.meta)
+            file = self._cache.keep(path, tag, self._chunks(path, found))
+        self._remember(path, tag)
+        return file
+
+    def _chunks(self, path: str, found: GetResult) -> Iterator[bytes]:
+        """Yield an object's bytes; one that ends early is an error."""
+        received = 0
+        with s3_client.translated(self.url, path):
+            for chunk in found.stream():
+                received += len(chunk)
+                yield chunk
+        if received != found.meta["size"]:
+            raise StorageError(f"{path} broke off after {received} of {found.meta['size']} bytes.")
+
+    def _is_object(self, entry: Entry) -> bool:
+        """Tell objects from what consoles leave in buckets: hidden names, and empty marks of folders."""
+        return "/." not in f"/{entry.path}" and (entry.size > 0 or self.size(entry.path) is not None)
+
+
+def _tag(meta: ObjectMeta) -> str:
+    """Name an object's content: its ETag, where a server gives one."""
+    return meta["e_tag"] or f"{meta['last_modified'].isoformat()} {meta['size']}"
