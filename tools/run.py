@@ -75,7 +75,7 @@ def format_code(arguments: Sequence[str]) -> list[str]:
 def test(arguments: Sequence[str]) -> list[str]:
     """Run the checks and every test that needs no system service."""
     workers = str(max(2, min(4, os.cpu_count() or 1)))
-    return [*check(()), *run("pytest", "-q", "-n", workers, "--durations=10", *arguments)]
+    return [*check(()), *run("pytest", "-q", "-n", workers, "--timeout=300", "--durations=10", *arguments)]
 
 
 def test_services(arguments: Sequence[str]) -> list[str]:
