@@ -108,7 +108,7 @@ def read_lock(path: Path | str) -> Lock:
         raise _unreadable(text, path)
     of = str(path)
     check_format(document["lakehouse_lock"], of=of)
-    if take(document, "checksum", str, of=of) != _checksum(document):
+    if document.get("checksum") != _checksum(document):
         raise _changed(path)
     lake, pin = take(document, "lake", dict, of=of), take(document, "pin", dict, of=of)
     lake_id, lake_url = (take(lake, key, str, of=of) for key in ("id", "url"))

@@ -185,7 +185,7 @@ def _column(row: SchemaProperty, place: str) -> Column:
             hint=f"It is {logical}.",
         )
     for key, cure in _UNENFORCED.items():
-        if getattr(row, key):
+        if getattr(row, key, None):  # the models of 3.1 lack some
             raise ContractError(f"{place}: the lake does not enforce {key!r}.", hint=f"Leave it out; {cure}.")
     custom = {item.property: item.value for item in row.customProperties or ()}
     unit = custom.get("unit")

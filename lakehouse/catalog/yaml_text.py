@@ -85,13 +85,17 @@ def _loader() -> Any:
 def _dumper() -> Any:
     import yaml
 
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no annotations
+    base: Any = yaml.SafeDumper
+
+    class Dumper(base):  # type: ignore[misc]  # PyYAML's own annotations are a package apart
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
     def represent_text(dumper: Any, text: str) -> Any:
-        plain = _SURELY_TEXT.fullmatch(text) and text.casefold() not in _WORDS_WITH_MEANING
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+        style: str | None = None
+        if not _SURELY_TEXT.fullmatch(text) or text.casefold() in _WORDS_WITH_MEANING:
+            style = "'" if text.isprintable() else '"'  # single quotes would fold line breaks of any kind
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     def represent_list(dumper: Any, values: list[Any]) -> Any:
         one_line = not any(isinstance(value, dict | list) for value in values)
