@@ -1,0 +1,151 @@
+"""A product as a view over exactly the files that a query can need.
+
+The view shows the columns of the schema, in order, in the types of SQL: nanoseconds as TIMESTAMP_NS,
+microseconds as TIMESTAMP in UTC, columns that a file does not have as nulls. The stored sequence is not
+shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.queries.sql.bounds import ANY, Bounds
+from lakehouse.schema import Column, TableSchema
+from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY, Interval
+
+_SQL_TYPES: Mapping[str, str] = {
+    "bool": "BOOLEAN",
+    "int8": "TINYINT",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "string": "VARCHAR",
+    "date": "DATE",
+    "timestamp[us]": "TIMESTAMP",
+    "timestamp[ns]": "TIMESTAMP_NS",
+}
+_MOST_SYMBOLS_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One product of one query."""
+
+    state: TableState
+    """its version"""
+    bounds: Bounds | None
+    """what the query needs of it; None: no row"""
+    files: tuple[DataFile, ...]
+    """the files that can hold it"""
+
+    @classmethod
+    def of(cls, state: TableState, bounds: Bounds | None) -> View:
+        """Choose the files of a version that admit a row within `bounds`."""
+        if bounds is None or bounds.empty:
+            return cls(state, None, ())
+        if bounds == ANY:
+            return cls(state, bounds, state.files)
+        interval = Interval(bounds.first, bounds.last + 1)
+        symbols = None if bounds.symbols is None else sorted(bounds.symbols)
+        return cls(state, bounds, state.select(symbols, interval))
+
+    def paths(self) -> list[Path]:
+        """Return the local files, in order."""
+        return [self.state.store.local_path(file.path) for file in self.files]
+
+    def statements(self, paths: Sequence[Path]) -> list[str]:
+        """Return the SQL that makes the view over these local files."""
+        name = self.state.name
+        return [
+            f"CREATE SCHEMA IF NOT EXISTS {identifier(name.domain)}",
+            f"CREATE VIEW {identifier(name.domain)}.{identifier(name.product)} AS {self.select(paths)}",
+        ]
+
+    def select(self, paths: Sequence[Path]) -> str:
+        """Return the query of the view."""
+        groups: dict[tuple[str, ...], list[Path]] = {}
+        for file, path in zip(self.files, paths, strict=True):
+            groups.setdefault(file.columns, []).append(path)
+        if not groups:
+            return f"{_columns(self.state.schema, ())} WHERE false"
+        condition = "".join(f" WHERE {each}" for each in (" AND ".join(self.predicates()),) if each)
+        return " UNION ALL ".join(
+            f"{_columns(self.state.schema, present)} FROM read_parquet([{', '.join(map(_path, group))}],"
+            f" hive_partitioning = false, union_by_name = false){condition}"
+            for present, group in groups.items()
+        )
+
+    def predicates(self) -> tuple[str, ...]:
+        """Return the conditions on the stored columns, by which DuckDB skips row groups and pages."""
+        bounds, schema = self.bounds or ANY, self.state.schema
+        found = (
+            []
+            if bounds.symbols is None or schema.symbol is None
+            else _symbol_predicate(schema.symbol, bounds.symbols)
+        )
+        if schema.time is not None and bounds.first > MIN_NS:
+            found.append(f"{identifier(schema.time)} >= {_instant(schema[schema.time], bounds.first)}")
+        if schema.time is not None and bounds.last < MAX_NS:
+            found.append(f"{identifier(schema.time)} <= {_instant(schema[schema.time], bounds.last)}")
+        return tuple(found)
+
+
+def identifier(name: str) -> str:
+    """Quote a name for SQL.
+
+    Examples:
+        >>> identifier('a"b')
+        '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a string for SQL.
+
+    Examples:
+        >>> literal("it's")
+        "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _columns(schema: TableSchema, present: Iterable[str]) -> str:
+    columns = ", ".join(_column(column, present=column.name in set(present)) for column in schema.columns)
+    return f"SELECT {columns}"
+
+
+def _column(column: Column, *, present: bool) -> str:
+    name = identifier(column.name)
+    if not present:
+        return f"CAST(NULL AS {_SQL_TYPES[column.type]}) AS {name}"
+    if column.type == "timestamp[ns]":
+        return f"make_timestamp_ns({name}) AS {name}"
+    if column.type == "timestamp[us]":
+        return f"CAST({name} AS TIMESTAMP) AS {name}"  # the zone of the session is UTC
+    return name
+
+
+def _path(path: Path) -> str:
+    return literal(str(path))
+
+
+def _symbol_predicate(column: str, symbols: frozenset[str]) -> list[str]:
+    ordered = sorted(symbols)
+    if len(ordered) <= _MOST_SYMBOLS_LISTED:
+        return [f"{identifier(column)} IN ({', '.join(map(literal, ordered))})"]
+    return [f"{identifier(column)} BETWEEN {literal(ordered[0])} AND {literal(ordered[-1])}"]
+
+
+def _instant(column: Column, nanoseconds: int) -> str:
+    """Write an instant as a stored value of the column, rounded down: stored values are whole."""
+    if column.type == "timestamp[ns]":
+        return str(nanoseconds)
+    if column.type == "timestamp[us]":
+        return f"make_timestamptz({nanoseconds // 1000})"
+    return f"(DATE '1970-01-01' + {nanoseconds // NS_PER_DAY})"
