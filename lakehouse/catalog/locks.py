@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tomllib
 import uuid
 from collections.abc import Mapping
@@ -20,7 +19,8 @@ from lakehouse.catalog.documents import check_format, storable, take
 from lakehouse.catalog.pinned import PinnedProduct, Snapshot, products_from
 from lakehouse.catalog.pins import list_pins, load_pin, publish_pin
 from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, NotFoundError, StorageError
-from lakehouse.store import LocalStore
+from lakehouse.store import durable
+from lakehouse.store.disk_errors import translated
 
 __all__ = ["Lock", "list_pins", "load_pin", "publish_pin", "read_lock", "write_lock"]
 
@@ -76,7 +76,7 @@ def write_lock(
     lock = Lock(lake_id, storable(lake_url), pin.id, pin.created, pin.author, pin.message, pin.products)
     data = _to_text(lock).encode("utf-8")
     try:
-        LocalStore(target.parent).put_if_absent(target.name, data)
+        _publish(target, data, overwrite=False)
     except AlreadyExistsError:
         standing = _standing(target)
         if standing is not None and standing.same_data(lock):
@@ -86,7 +86,7 @@ def write_lock(
                 f"{path} exists already, and {'is broken' if standing is None else 'locks other data'}.",
                 hint="Give another path, or overwrite=True to lose the old lock.",
             ) from None
-        _replace(target, data)
+        _publish(target, data, overwrite=True)
     return lock
 
 
@@ -160,18 +160,23 @@ def _standing(target: Path) -> Lock | None:
         return None
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _publish(target: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a file whole, and give it its name only then; the file is the user's own, and in no lake."""
     temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise StorageError(f"Can not write {target}: {error.strerror}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with translated(str(target)):
+        durable.make_folder(target.parent)
+        try:
+            temporary.write_bytes(data)
+            durable.sync(temporary)
+            if overwrite:
+                temporary.replace(target)
+            else:
+                durable.link(temporary, target)
+            durable.sync_folder(target.parent)
+        except FileExistsError as error:
+            raise AlreadyExistsError(f"{target} exists already.") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _read_text(file: Path, shown: Path | str) -> str:

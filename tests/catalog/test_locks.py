@@ -67,6 +67,11 @@ def test_a_lock_is_small_and_readable(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "lake.lock"]
 
 
+@pytest.mark.parametrize("name", ["lake.lock", ".lake.lock", "run 1.lock", "日経225", "sub/folder/lake.lock"])
+def test_a_lock_may_have_any_name(tmp_path: Path, name: str) -> None:
+    assert _write(tmp_path / name) == read_lock(tmp_path / name)
+
+
 def test_a_pin_is_published_with_its_manifest_before_the_lock(store: Store, tmp_path: Path) -> None:
     pin = publish_pin(store, {BARS: (Facts(), b"manifest")}, author="ada", message="")
     lock = _write(tmp_path / "lake.lock", pin)
