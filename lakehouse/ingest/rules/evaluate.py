@@ -9,7 +9,8 @@ import polars as pl
 
 from lakehouse.ingest.rules.judges import JUDGES
 from lakehouse.ingest.rules.sequence import OrderedRule, order_rows
-from lakehouse.ingest.rules.sql import SqlRule, evaluate_sql
+from lakehouse.ingest.rules.sql import SqlRule
+from lakehouse.ingest.rules.sql_engine import evaluate_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

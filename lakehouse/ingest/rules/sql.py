@@ -6,17 +6,14 @@ clock, chance or the environment. DuckDB runs it in an empty, locked database th
 so.
 
 Numbers and text compare as in DuckDB, where NaN is equal to itself and above every number. Times are
-TIMESTAMP (_NS for nanoseconds) in UTC.
+TIMESTAMP (_NS for nanoseconds) in UTC. Casts of nanoseconds to TIMESTAMP or DATE, and parts such as hour(),
+round down; DuckDB 2.0 would round to the nearest microsecond and move the last 500 ns of a day into the next.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from lakehouse.errors import NotFoundError
 from lakehouse.ingest.rules.arguments import broken_rule
@@ -24,7 +21,6 @@ from lakehouse.ingest.rules.arguments import broken_rule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from duckdb import DuckDBPyConnection
     from sqlglot import exp
 
     from lakehouse.catalog.rule import Rule
@@ -41,7 +37,7 @@ Extract Var Year Month Day Hour Minute Second DayOfWeek
 Cast TryCast DataType DataTypeParam
 """
 _TYPE_NAMES = """
-BOOLEAN TINYINT SMALLINT INT BIGINT INT128 FLOAT DOUBLE DECIMAL VARCHAR TEXT DATE TIMESTAMP TIMESTAMP_NS
+BOOLEAN TINYINT SMALLINT INT BIGINT INT128 FLOAT DOUBLE DECIMAL VARCHAR TEXT DATE TIMESTAMPNTZ TIMESTAMP_NS
 """
 _NODES = frozenset(_NODE_NAMES.split())
 """what a rule may be made of, by the names of sqlglot's classes: sqlglot takes long to import"""
@@ -49,14 +45,10 @@ _TYPES = frozenset(_TYPE_NAMES.split())
 """what a value may be cast to"""
 _FUNCTIONS = frozenset({"isfinite", "epoch_ns", "prefix", "suffix"})
 """functions that sqlglot has no class for"""
-_UNITS: Mapping[str, Literal["ns", "us"]] = {"timestamp[ns]": "ns", "timestamp[us]": "us"}
-_CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": False,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "python_enable_replacements": False,
-    "lock_configuration": True,
-}
+_CLOCKS = frozenset({"Extract", "Year", "Month", "Day", "Hour", "Minute", "Second", "DayOfWeek"})
+"""parts of a time"""
+FLOORED = "_microseconds_"
+"""prefix of a nanosecond column rounded down to microseconds; no column of a table starts with '_'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,40 +72,19 @@ def sql(rule: Rule, schema: TableSchema) -> SqlRule:
         ContractError: it is no single expression over columns, literals, operators and the functions listed.
     """
     tree = _parse(rule)
-    spelling = {name.casefold(): name for name in schema.names}
-    read = []
-    for node in tree.walk():
+    nodes = list(tree.walk())
+    for node in nodes:
         _check_node(rule, node)
-        if type(node).__name__ == "Column":
-            read.append(_settle_column(rule, node, spelling))
-    if not read:
+    columns = [node for node in nodes if type(node).__name__ == "Column"]
+    if not columns:
         raise broken_rule(rule, "the expression reads no column.")
-    return SqlRule(rule, _write(rule, tree), tuple(dict.fromkeys(read)), schema)
-
-
-def evaluate_sql(frame: pl.DataFrame, rules: Mapping[str, SqlRule]) -> dict[str, pl.Series]:
-    """Return for each rule which rows break it.
-
-    Raises:
-        ContractError: DuckDB refuses an expression, it is not boolean, or it fails on a row, as by an
-        overflow.
-    """
-    if not rules:
-        return {}
-    with _database(os.getpid()).cursor() as connection:
-        return {name: _run(connection, frame, rule) for name, rule in rules.items()}
-
-
-@cache
-def _database(process: int) -> DuckDBPyConnection:
-    """Return the empty, locked database of this process; it is kept because opening one costs 15 ms.
-
-    A forked child must not use its parent's, whose threads it did not inherit: hence the number of the
-    process.
-    """
-    import duckdb
-
-    return duckdb.connect(":memory:", config=dict(_CONNECTION))
+    spelling = {name.casefold(): name for name in schema.names}
+    for column in columns:
+        _settle_column(rule, column, spelling)
+    for node in nodes:
+        if _reads_clock(node):
+            _floor(rule, node, schema)
+    return SqlRule(rule, _write(rule, tree), tuple(sorted({column.name for column in columns})), schema)
 
 
 def _parse(rule: Rule) -> exp.Expr:
@@ -152,14 +123,33 @@ def _check_node(rule: Rule, node: exp.Expr) -> None:
         )
 
 
-def _settle_column(rule: Rule, node: exp.Expr, spelling: Mapping[str, str]) -> str:
-    """Give a column the schema's spelling, as DuckDB ignores case, and return it."""
-    name = node.name
-    if node.args.get("table") is not None or name.casefold() not in spelling:
-        unknown = NotFoundError.among("column", node.sql(dialect="duckdb"), spelling.values())
+def _settle_column(rule: Rule, column: exp.Expr, spelling: Mapping[str, str]) -> None:
+    """Give a column the schema's spelling, because DuckDB ignores case."""
+    name = column.name.casefold()
+    if column.args.get("table") is not None or name not in spelling:
+        unknown = NotFoundError.among("column", column.sql(dialect="duckdb"), spelling.values())
         raise broken_rule(rule, unknown.message, hint=unknown.hint)
-    node.this.set("this", spelling[name.casefold()])
-    return spelling[name.casefold()]
+    column.this.set("this", spelling[name])
+
+
+def _reads_clock(node: exp.Expr) -> bool:
+    kind = type(node).__name__
+    cast = kind in ("Cast", "TryCast") and node.args["to"].this.name in ("DATE", "TIMESTAMPNTZ")
+    return cast or kind in _CLOCKS
+
+
+def _floor(rule: Rule, clock: exp.Expr, schema: TableSchema) -> None:
+    """Let a clock read a nanosecond column in whole microseconds."""
+    time = (clock.expression if type(clock).__name__ == "Extract" else clock.this).unnest()
+    names = [node.name for node in time.walk() if type(node).__name__ == "Column"]
+    if not any(name in schema.names and schema[name].type == "timestamp[ns]" for name in names):
+        return
+    if type(time).__name__ != "Column":
+        problem = f"{clock.sql(dialect='duckdb')[:80]!r} would round {names[0]!r}."
+        raise broken_rule(
+            rule, problem, hint="Read the parts of a time with nanoseconds from the column itself."
+        )
+    time.this.set("this", FLOORED + time.name)
 
 
 def _write(rule: Rule, tree: exp.Expr) -> str:
@@ -167,27 +157,3 @@ def _write(rule: Rule, tree: exp.Expr) -> str:
         return tree.sql(dialect="duckdb", identify=True, comments=False)
     except RecursionError as error:
         raise broken_rule(rule, "the expression is nested too deeply.") from error
-
-
-def _run(connection: DuckDBPyConnection, frame: pl.DataFrame, rule: SqlRule) -> pl.Series:
-    import duckdb
-
-    rows = frame.select(_utc(name, rule.schema) for name in rule.columns)
-    try:
-        connection.register("rows", rows.to_arrow())
-        answer = connection.sql(f"select ({rule.text}) as good from rows").to_arrow_table()
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise broken_rule(rule.rule, f"DuckDB refuses {rule.text!r:.200}: {reason}") from error
-    good = pl.Series(pl.from_arrow(answer.column("good")))
-    if good.dtype != pl.Boolean:
-        raise broken_rule(rule.rule, f"the expression {rule.text!r:.200} is {good.dtype}, not boolean.")
-    if len(good) != frame.height:
-        raise broken_rule(rule.rule, f"it judged {len(good)} of {frame.height} rows.")
-    return (~good).fill_null(value=False)
-
-
-def _utc(name: str, schema: TableSchema) -> pl.Expr:
-    """Return the column as DuckDB sees it: times as TIMESTAMP, because TIMESTAMPTZ has no nanoseconds."""
-    unit = _UNITS.get(schema[name].type)
-    return pl.col(name) if unit is None else pl.col(name).to_physical().cast(pl.Datetime(unit))
