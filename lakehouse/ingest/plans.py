@@ -108,10 +108,9 @@ def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan
         return rows_inside(old, state.schema, scope)
 
     kept, removed, files = _rewrite(state, scope, replaced)
-    if good is None:
-        return Plan(kept, scope, removed=removed, remove=files)
-    rows = _merged(state.schema, kept, sequenced(state, good, scope, fresh=True))
-    return Plan(rows, scope, accepted=good.num_rows, removed=removed, remove=files)
+    new = None if good is None else sequenced(state, good, scope, fresh=True)
+    accepted = 0 if good is None else good.num_rows
+    return Plan(_merged(state.schema, kept, new), scope, accepted=accepted, removed=removed, remove=files)
 
 
 def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = False) -> pa.Table:
@@ -191,11 +190,11 @@ def _plain(rows: pa.Table, schema: TableSchema) -> pa.Table:
     return rows.cast(stored_schema(schema))
 
 
-def _merged(schema: TableSchema, kept: pa.Table, new: pa.Table) -> pa.Table:
-    """Sort kept and new rows into one order by (symbol, time, sequence)."""
-    if not kept.num_rows:
+def _merged(schema: TableSchema, kept: pa.Table, new: pa.Table | None) -> pa.Table:
+    """Sort the kept rows of several files, and new ones, into one order by (symbol, time, sequence)."""
+    if new is not None and not kept.num_rows:
         return new
-    rows = pa.concat_tables([kept, _plain(new, schema)]) if new.num_rows else kept
+    rows = kept if new is None else pa.concat_tables([kept, _plain(new, schema)])
     symbols, times = _order_keys(rows, schema)
     ranks = integers(rows.column(SEQUENCE)) if schema.has_sequence else None
     order = sort_order(symbols.codes, times, ranks)

@@ -37,7 +37,7 @@ from lakehouse.partitions.layout import (
 )
 from lakehouse.partitions.sorting import Symbols, integers, run_starts
 from lakehouse.partitions.state import DataFile
-from lakehouse.schema import SEQUENCE, TableSchema
+from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
@@ -158,11 +158,8 @@ def _symbols(rows: pa.Table, schema: TableSchema) -> Symbols:
 def _write(
     store: Store, table_path: str, schema: TableSchema, partition: tuple[tuple[str, str | None], ...], rows: pa.Table
 ) -> WrittenFile:
-    rows = rows.combine_chunks()
     symbols = _symbols(rows, schema)
-    if schema.symbol:
-        field = pa.field(schema.symbol, pa.dictionary(pa.int32(), pa.string()), nullable=False)
-        rows = rows.set_column(rows.schema.get_field_index(schema.symbol), field, symbols.array())
+    rows = _in_file_schema(rows.combine_chunks(), schema, symbols)
     times = times_of(rows, schema)
     starts = run_starts(symbols.codes)
     segments = _pool().submit(_segments, rows, symbols, times, starts)  # the digest, while the columns are encoded
@@ -184,6 +181,16 @@ def _write(
         columns=tuple(name for name in schema.names if name in rows.column_names),
     )
     return WrittenFile(file, _statistics(rows, partition))
+
+
+def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
+    """Give every file of a table the same fields, nullability and all; text keeps the encoding that it has."""
+    fields, columns = [], []
+    for field in stored_schema(schema):
+        column = symbols.array() if field.name == schema.symbol else rows.column(field.name)
+        fields.append(field.with_type(column.type) if pa.types.is_dictionary(column.type) else field)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _segments(

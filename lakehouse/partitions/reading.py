@@ -146,8 +146,9 @@ def _decode_file(
     needed = {name for name in stored.names if name != schema.symbol}
     extra = {name for name in (schema.time,) if name and (cut or ordered)}
     extra |= {SEQUENCE} if ordered and schema.has_sequence else set()
-    table = _read_groups(selection, sorted((needed | extra) & set(footer.metadata.schema.names)))
-    table = _with_missing(table, stored, needed)
+    fields = [field for field in stored_schema(schema) if field.name in needed | extra]
+    present = [field.name for field in fields if field.name in footer.metadata.schema.names]
+    table = _with_missing(_read_groups(selection, present), pa.schema(fields))
     starts, lengths = _piece_rows(footer, pieces), footer.rows[pieces].copy()
     times = times_of(table, schema) if extra and schema.time else None
     if cut and times is not None:
@@ -176,12 +177,12 @@ def _read_groups(selection: Selection, columns: list[str]) -> pa.Table:
         raise IntegrityError(f"The data file {selection.file.path} is torn or altered: a page can not be read.") from error
 
 
-def _with_missing(table: pa.Table, stored: pa.Schema, needed: set[str]) -> pa.Table:
-    """Add, as nulls, the columns that a later contract version brought."""
-    for field in stored:
-        if field.name in needed and field.name not in table.column_names:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table
+def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give a table the fields of the present schema: columns of a later contract version are null."""
+    columns = [
+        table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type) for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema) if columns else table
 
 
 def _piece_rows(footer: Footer, pieces: Integers) -> Integers:
