@@ -24,7 +24,7 @@ LANGUAGES = {
     "text": "shows something that is no program",
 }
 _FENCE = re.compile(r"^```(?P<language>\S*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-_LAKE = "from lakehouse.cli.main import main; main()"
+_LAKE = "import sys; from lakehouse.cli.main import main; sys.exit(main())"
 
 
 @dataclass(frozen=True, slots=True)

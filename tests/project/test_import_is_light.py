@@ -34,7 +34,7 @@ def loaded_by(code: str, tmp_path: Path) -> set[str]:
     ],
 )
 def test_import_loads_no_library_at_all(code: str, tmp_path: Path) -> None:
-    assert loaded_by(code, tmp_path).isdisjoint({*WEIGHTY, "rich", "typer"})
+    assert loaded_by(code, tmp_path).isdisjoint({*WEIGHTY, "rich"})
 
 
 def test_opening_an_empty_lake_loads_no_engine(tmp_path: Path) -> None:
