@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from lakehouse.catalog.domains import Domain
     from lakehouse.catalog.locks import Lock
     from lakehouse.catalog.pinned import Snapshot
-    from lakehouse.checkouts import Checkout, checkout
+    from lakehouse.checkouts import Checkout
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.lake import Lake
-    from lakehouse.lake import open_lake as open  # noqa: A004 - lakehouse.open reads as the builtin does
+    from lakehouse.opening import checkout
+    from lakehouse.opening import open_lake as open  # noqa: A004 - lakehouse.open reads as the builtin does
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.verify import Verification
     from lakehouse.product import Product
@@ -53,8 +54,8 @@ _HOMES = {
     "Source": "lakehouse.ingest.sources",
     "TableSchema": "lakehouse.schema",
     "Verification": "lakehouse.partitions.verify",
-    "checkout": "lakehouse.checkouts",
-    "open": "lakehouse.lake:open_lake",
+    "checkout": "lakehouse.opening",
+    "open": "lakehouse.opening:open_lake",
 }
 
 __all__ = [

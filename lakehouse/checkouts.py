@@ -73,11 +73,11 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
     from lakehouse.catalog.snapshots import load_snapshot, snapshot_names
 
     if isinstance(what, Lock):
-        return _from_lock(lake.store, what, lake.id)
+        return from_lock(lake.store, what, lake.id)
     if isinstance(what, (str, Path)):
         names = snapshot_names(lake.store)
         if Path(what).is_file():
-            return _from_lock(lake.store, read_lock(what), lake.id)
+            return from_lock(lake.store, read_lock(what), lake.id)
         if str(what) in names:
             snapshot = load_snapshot(lake.store, str(what))
             return Checkout(lake.store, f"snapshot {snapshot.name}", _states(lake.store, snapshot.products))
@@ -89,36 +89,12 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
     return _at_time(lake, to_nanoseconds(what))
 
 
-def checkout(lock: str | Path, *, root: str | Path | None = None) -> Checkout:
-    """Open the exact data that a lock file pins, and check that they are there unchanged.
-
-    Manifests are checked by SHA-256, data files by presence and size; `verify()` on the result also reads every byte.
-
-    Args:
-        lock: path of the lock file.
-        root: the lake; None for where the lock was made. A copy or an export of that lake will do.
+def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
+    """Return the checkout of a lock in the lake that holds its pin.
 
     Raises:
-        NotFoundError: the lock file, or the lake, is not there.
-        IntegrityError: the lock was edited, or the lake does not hold what it pins.
+        IntegrityError: it is another lake, or a manifest is missing or altered.
     """
-    from lakehouse.catalog.locks import read_lock
-    from lakehouse.lake import open_lake
-
-    read = read_lock(lock)
-    lake = open_lake(read.lake_url if root is None else root)
-    found = _from_lock(lake.store, read, lake.id)
-    problems = found.verify(quick=True).problems
-    if problems:
-        first = problems[0]
-        raise IntegrityError(
-            f"{len(problems)} files that {lock} pins are not as recorded: {first.path}: {first.what}.",
-            hint="Restore them from a backup or an export; lake verify names all.",
-        )
-    return found
-
-
-def _from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
     if lock.lake_id != lake_id:
         raise IntegrityError(f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.", hint="Give the lake's root: checkout(path, root=…).")
     return Checkout(store, f"lock {lock.pin}", _states(store, lock.products))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lakehouse.store import Store
 
 
-def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Lake:
+def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Store:
     """Copy the pinned files, their contracts, the named queries and the pin; the lock then opens the copy too.
 
     The identity of the lake is copied with it, and `lake.json` is published last: a broken export is no lake. In the
@@ -26,7 +26,6 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Lake
         IntegrityError: a pinned file is missing or altered.
     """
     from lakehouse.catalog.locks import Lock, read_lock
-    from lakehouse.lake import open_lake
     from lakehouse.store import open_store
 
     read = lock if isinstance(lock, Lock) else read_lock(lock)
@@ -43,7 +42,7 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Lake
         _copy_folder(lake.store, store, folder)
     _copy(lake.store, store, f"catalog/pins/{read.pin}.json")
     _copy(lake.store, store, "catalog/lake.json")
-    return open_lake(target)
+    return store
 
 
 def _copy_product(source: Store, target: Store, state: TableState) -> None:

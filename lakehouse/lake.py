@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import AlreadyExistsError
 from lakehouse.names import ProductName
 from lakehouse.product import Product
-from lakehouse.store import Store, open_store
+from lakehouse.store import Store
 from lakehouse.view import LakeView
 
 if TYPE_CHECKING:
@@ -238,7 +237,7 @@ class Lake(LakeView):
         """
         from lakehouse.export import export_lock
 
-        return export_lock(self, lock, target)
+        return Lake(export_lock(self, lock, target))
 
     def __repr__(self) -> str:
         """Name the lake."""
@@ -257,26 +256,3 @@ class Lake(LakeView):
             table = Table(self.store, name, contract.major, contract.schema, contract_version=contract.version, layout=layout)
             self._tables[key] = Product(table, contract)
         return self._tables[key]
-
-
-def open_lake(url: str | Path, *, create: bool = False) -> Lake:
-    """Open the lake at a local path or `s3://bucket/prefix`.
-
-    Args:
-        url: of the root.
-        create: make an empty lake where there is none; an existing one is opened.
-
-    Raises:
-        NotFoundError: there is no lake, and `create` is False.
-        StorageError: the place can not be written.
-    """
-    from lakehouse.catalog.lake_document import LAKE_DOCUMENT, create_lake, read_lake
-
-    store = open_store(url)
-    if create and store.size(LAKE_DOCUMENT) is None:
-        try:
-            create_lake(store)
-        except AlreadyExistsError:  # another process made it in between
-            pass
-    read_lake(store)
-    return Lake(store)
