@@ -73,7 +73,8 @@ def to_instants(
     source = strip_nulls(column, nulls) if column.dtype == pl.String else column
     reading = _read(source, rule, _base_day(rule, day, where), where)
     if kind == "date":
-        return Cells.of(_to_date(_on_clock(reading, rule.time_zone), rule), source)
+        own = column.dtype.time_zone if isinstance(column.dtype, pl.Datetime) else None
+        return Cells.of(_to_date(_on_clock(reading, rule.time_zone or own), rule), source)
     return Cells.of(_to_timestamp(reading, rule, kind, where), source)
 
 
@@ -96,17 +97,15 @@ def _read(column: pl.Series, rule: TimeRule, day: date | None, where: str) -> Re
 
 
 def _read_typed(column: pl.Series, dtype: pl.Datetime) -> Reading:
-    zone = dtype.time_zone
-    wall = column.dt.replace_time_zone(None)
+    naive = (
+        column if dtype.time_zone is None else column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    )
+    ticks = naive.cast(pl.Int64)
     if dtype.time_unit == "ns":
-        ticks = wall.cast(pl.Int64)
         whole, nanos = ticks // 1000, ticks % 1000
     else:
-        whole, nanos = wall.cast(pl.Datetime("us")).cast(pl.Int64), None
-    if zone is None:
-        return Reading(whole, nanos, _unknown(column))
-    ahead = column.dt.base_utc_offset() + column.dt.dst_offset()
-    return Reading(whole, nanos, None if zone == "UTC" else ahead.dt.total_microseconds())
+        whole, nanos = naive.cast(pl.Datetime("us")).cast(pl.Int64), None
+    return Reading(whole, nanos, _unknown(column) if dtype.time_zone is None else None)
 
 
 def _read_number(column: pl.Series, unit: str) -> Reading:
@@ -221,7 +220,7 @@ def _offset(text: pl.Series) -> pl.Series:
 
 
 def _on_clock(reading: Reading, zone: str | None) -> Reading:
-    """Move readings that know UTC to the recipe's zone; without one the file's own clock counts."""
+    """Move readings that know UTC to a zone; without one the text's own clock counts."""
     if zone is None:
         return reading
     if reading.offset is None:

@@ -7,13 +7,17 @@ from typing import Literal
 import polars as pl
 
 from lakehouse.errors import ArgumentError, SourceError
+from lakehouse.ingest.sources.cells import keep
 from lakehouse.times import to_iso
 
+_UTC = ("UTC", "Etc/UTC", "GMT")
 _DAY_US = 86_400_000_000
+_END_OF_RULES_US = 4_102_444_800_000_000
+"""2100-01-01: polars 2.1 knows no summer time from there on, and would be an hour off."""
 
 
 def localise(wall: pl.Series, zone: str, fold: Literal["earliest", "latest"] | None, where: str) -> pl.Series:
-    """Return UTC microseconds of local ones; null stays null.
+    """Return UTC microseconds of local ones; null stays null, and times from 2100 on become null.
 
     Args:
         wall: Int64 microseconds on the clocks of `zone`.
@@ -26,8 +30,9 @@ def localise(wall: pl.Series, zone: str, fold: Literal["earliest", "latest"] | N
         ArgumentError: there is no such zone.
         SourceError: clocks skip or repeat one of the times, and `fold` is None.
     """
-    if zone in ("UTC", "Etc/UTC", "GMT"):
+    if zone in _UTC:
         return wall
+    wall = keep(wall, wall < _END_OF_RULES_US)
     offset = _constant_offset(wall, zone)
     if offset is not None:
         return wall - offset
@@ -43,13 +48,16 @@ def localise(wall: pl.Series, zone: str, fold: Literal["earliest", "latest"] | N
 
 
 def to_wall(utc: pl.Series, zone: str) -> pl.Series:
-    """Return what the clocks of `zone` show, in Int64 microseconds like the UTC times.
+    """Return what the clocks of `zone` show, in Int64 microseconds like the UTC times; null from 2100 on.
 
     Raises:
         ArgumentError: there is no such zone.
     """
+    if zone in _UTC:
+        return utc
     try:
-        local = utc.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        known = keep(utc, utc < _END_OF_RULES_US).cast(pl.Datetime("us"))
+        local = known.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
     except pl.exceptions.ComputeError as error:
         raise _unknown_zone(zone) from error
     return local.dt.replace_time_zone(None).cast(pl.Int64)

@@ -104,7 +104,7 @@ def test_every_nanosecond_survives_as_iso_text_and_as_numbers(ticks: int) -> Non
 
 @given(st.datetimes(timezones=st.just(ZoneInfo(NEW_YORK)), allow_imaginary=False))
 def test_local_times_agree_with_the_standard_library(moment: Any) -> None:
-    if not 1900 < moment.year < 2200:
+    if not 1680 < moment.year < 2100:
         return
     later = moment.replace(fold=1).utcoffset() != moment.replace(fold=0).utcoffset()
     fold = ("latest" if moment.fold else "earliest") if later else None
@@ -172,6 +172,13 @@ def test_a_day_that_an_island_skipped_is_resolved_too() -> None:
     assert instant("2011-12-30 12:00:00", time_zone="Pacific/Apia", fold="earliest") == "2011-12-30T22:00:00Z"
 
 
+def test_local_times_beyond_the_known_rules_go_to_quarantine() -> None:
+    result = convert(["2099-07-01 00:00:00", "2100-07-01 00:00:00"], time_zone=NEW_YORK)
+    assert result.values.is_null().to_list() == [False, True]
+    assert result.raw is not None
+    assert result.raw.to_list() == [None, "2100-07-01 00:00:00"]
+
+
 def test_a_file_across_a_change_of_clocks_is_read_row_by_row() -> None:
     column = pl.Series(["2024-03-10 01:59:59", "2024-03-10 03:00:00"])
     ticks = convert(column, time_zone=NEW_YORK).values.cast(pl.Int64).to_list()
@@ -212,6 +219,17 @@ def test_dates_are_days_on_the_files_own_clock(
     cell: Any, rule: dict[str, Any], expected: date | None
 ) -> None:
     assert convert(cell, kind="date", **rule).values.to_list() == [expected]
+
+
+def test_typed_times_have_the_date_of_their_own_zone() -> None:
+    moment = pl.Series(["2024-01-03T00:00:00Z"]).str.to_datetime(time_unit="ns", time_zone="UTC")
+    assert convert(moment, kind="date").values.to_list() == [date(2024, 1, 3)]
+    tokyo = (moment - timedelta(hours=9)).dt.convert_time_zone("Asia/Tokyo")
+    assert convert(tokyo, kind="date").values.to_list() == [date(2024, 1, 3)]
+    result = convert(tokyo, kind="date", time_zone=NEW_YORK, date_as_of_time=True)
+    assert result.values.to_list() == [date(2024, 1, 2)]
+    far = pl.Series([date(9999, 12, 31)]).cast(pl.Datetime("us", "UTC"))
+    assert convert(far, kind="date").values.to_list() == [date(9999, 12, 31)]
 
 
 def test_microseconds_refuse_finer_digits() -> None:
