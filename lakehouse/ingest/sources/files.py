@@ -49,9 +49,11 @@ class FileSource(Source):
     names their zone.
 
     Examples:
-        >>> source = FileSource("…/{symbol}/{date}_trade.zip", recipe="lean_equity_minute")  # doctest: +SKIP
-        >>> source.symbols()  # doctest: +SKIP
-        ('AAPL', 'IBM', 'SPY')
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "IBM.csv").write_text("date,close\\n2024-01-02,161.14\\n")
+        ...     FileSource(folder).symbols()
+        ('IBM',)
     """
 
     def __init__(
