@@ -42,7 +42,7 @@ class _File:
 
 
 class FileSource(Source):
-    """CSV, JSON, Parquet and Feather files, plain, gzipped or in zips; each file is one chunk.
+    r"""CSV, JSON, Parquet and Feather files, plain, gzipped or in zips; each file is one chunk.
 
     Without a recipe the columns are matched by name and by common synonyms (`matching.SYNONYMS`), and the
     symbol of a file that has no symbol column is its name without endings. Local times need a recipe that
@@ -51,7 +51,7 @@ class FileSource(Source):
     Examples:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "IBM.csv").write_text("date,close\\n2024-01-02,161.14\\n")
+        ...     _ = Path(folder, "IBM.csv").write_text("date,close\n2024-01-02,161.14\n")
         ...     FileSource(folder).symbols()
         ('IBM',)
     """
