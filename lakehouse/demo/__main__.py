@@ -1,0 +1,7 @@
+"""`python -m lakehouse.demo`."""
+
+import sys
+
+from lakehouse.demo.main import main
+
+sys.exit(main())
