@@ -7,6 +7,7 @@ byte. Lower-case letters are encoded too, so that `ibm` and `IBM` stay two folde
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ from lakehouse.errors import ArgumentError
 _PART = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DOCUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_LONGEST_FOLDER = 160
 _PLAIN_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
@@ -88,14 +90,15 @@ def encode_symbol(symbol: str) -> str:
         >>> encode_symbol("BTC-USD"), encode_symbol("BRK/B"), encode_symbol("ibm")
         ('BTC-USD', 'BRK%2FB', '%69%62%6D')
     """
-    raw = symbol.encode("utf-8")
     inner = bytes([*_PLAIN_BYTES, ord(".")])
-    body = "".join(chr(b) if b in inner else f"%{b:02X}" for b in raw)
+    body = "".join(chr(byte) if byte in inner else f"%{byte:02X}" for byte in symbol.encode("utf-8"))
+    if len(body) > _LONGEST_FOLDER:  # no disk takes it: the log still has the symbol, the folder only has to be its own
+        return f"{body[: _LONGEST_FOLDER - 40].rpartition('%')[0]}~{hashlib.sha256(body.encode()).hexdigest()[:32].upper()}"
     return body[:-1] + "%2E" if body.endswith(".") else body
 
 
 def decode_symbol(folder: str) -> str:
-    """Read back what `encode_symbol` wrote.
+    """Read back what `encode_symbol` wrote, except of symbols too long for a folder.
 
     Examples:
         >>> decode_symbol("BRK%2FB")

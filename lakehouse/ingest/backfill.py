@@ -7,7 +7,7 @@ visible in the same step, and a chunk that is in the log is never loaded again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -141,6 +141,7 @@ def backfill(
     done = product.state().transactions
     pending = [chunk for chunk in plan if ledger_key(chunk.id) not in done]
     run = _Run(product, source, plan, pending, progress, Provenance(author=author, source=source.name, message=message))
+    pending = run.without_overlaps(pending, done)
     for batch in _batches(_loaded(source, product.contract, pending)):
         run.commit(batch)
     return run.report()
@@ -149,6 +150,17 @@ def backfill(
 def ledger_key(chunk: str) -> str:
     """Return the name under which the Delta log remembers a chunk."""
     return f"chunk:{chunk}"
+
+
+def _content_key(chunk: Chunk) -> str:
+    return f"content:{chunk.content}"
+
+
+def _overlap(chunk: Chunk, product: Product) -> SourceError:
+    return SourceError(
+        f"{', '.join(chunk.files)} was loaded into {product.name} for another interval, and the product has no key: rows would double.",
+        hint="Ask for the same interval as before, or delete that range and load it under another product.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +193,16 @@ class _Run:
         self._bytes = sum(chunk.bytes for chunk in pending)
         self._commits: list[Commit] = []
         self._failures: list[ChunkFailure] = []
+
+    def without_overlaps(self, pending: Sequence[Chunk], done: Mapping[str, int]) -> list[Chunk]:
+        """Refuse chunks whose file was loaded for another interval into a product without a key: rows would double."""
+        clear = []
+        for chunk in pending:
+            if _content_key(chunk) in done and not self._product.contract.schema.key:
+                self._fail(chunk, _overlap(chunk, self._product))
+            else:
+                clear.append(chunk)
+        return clear
 
     def commit(self, batch: Sequence[_Loaded]) -> None:
         """Commit a batch as one; where that fails, chunk by chunk, so that one bad chunk stops no other."""
@@ -243,7 +265,10 @@ class _Run:
             self._fail(loaded.chunk, error)
 
     def _put(self, prepared: Prepared, chunks: Sequence[Chunk]) -> None:
-        given = replace(self._provenance, chunks=tuple(ledger_key(chunk.id) for chunk in chunks))
+        keys = [ledger_key(chunk.id) for chunk in chunks]
+        if not self._product.contract.schema.key:
+            keys += [_content_key(chunk) for chunk in chunks]
+        given = replace(self._provenance, chunks=tuple(keys))
         self._commits.append(commit_prepared(self._table, prepared, given, "backfill"))
         self._committed += len(chunks)
 

@@ -81,7 +81,7 @@ def _check_columns(table: pa.Table, schema: TableSchema) -> None:
     if problems:
         raise SchemaError(
             f"The frame's columns do not fit the contract: {'; '.join(problems)}. Expected: {', '.join(schema.names)}.",
-            hint="Rename or drop columns in the frame, or apply a contract version that has them.",
+            hint="Rename or drop columns in the frame (in a recipe: `columns`, `drop`, `extra: ignore`), or apply a contract that has them.",
         )
 
 

@@ -34,6 +34,8 @@ class Chunk:
     """size of the files on disk, for progress"""
     symbols: tuple[str, ...] | None = None
     """rows of other symbols are not read; None for all symbols"""
+    content: str = ""
+    """32 hex digits; as `id`, but whatever the interval: two chunks with the same content may hold the same rows"""
 
 
 class Source(ABC):
