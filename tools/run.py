@@ -157,7 +157,7 @@ def install_with_pip(extra: str) -> bool:
             return False
         if not succeeds(sys.executable, "-m", "venv", str(ENVIRONMENT)):
             return False
-    quiet = ("-q", "--disable-pip-version-check", "--no-input")
+    quiet = ("-qq", "--disable-pip-version-check", "--no-input")  # -qq still prints errors
     return succeeds(str(script("python")), "-m", "pip", "install", *quiet, "-e", f".[{extra}]")
 
 
