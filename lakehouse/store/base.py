@@ -15,7 +15,8 @@ MAX_SEGMENT_BYTES = 240  # leaves room for a hidden lock file's name beside it i
 MAX_PATH_BYTES = 800  # leaves room for a bucket's prefix in the 1024 that S3 allows
 
 # What Windows can not store, or takes for a device or a stream, no disk gets: so a lake can be copied.
-_ILLEGAL = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+# The last two can not stand in the XML of a bucket's listing.
+_ILLEGAL = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ufffe\uffff]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
@@ -117,7 +118,7 @@ def check_path(path: str) -> str:
 
     Raises:
         ArgumentError: it is empty, absolute, too long, or a segment is empty, begins with a dot, ends in a
-            dot or a space, holds a character that Windows refuses, or is a device name there.
+            dot or a space, holds a character that Windows or XML refuses, or is a device name on Windows.
 
     Examples:
         >>> check_path("catalog/lake.json")

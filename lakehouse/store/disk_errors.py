@@ -12,7 +12,7 @@ from lakehouse.errors import LakehouseError, StorageError
 
 NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
-_FULL = "Free some disk space and write again: nothing was made visible."
+_FULL = "Free some disk space and try again: nothing was made visible."
 _PERMISSION = "Check who may read and write the lake's folder."
 _PLAIN_FOLDERS = "A name is either an object or a folder: choose another path."
 _HINTS = {

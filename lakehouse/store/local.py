@@ -73,8 +73,7 @@ class LocalStore(Store):
         with translated(path):
             found = _stat(file)
             if found is not None and stat.S_ISLNK(found.st_mode):
-                self._check_inside(path)
-                found = file.stat()
+                found = _stat(self._real(path))
         return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
 
     def local_path(self, path: str) -> Path:
@@ -85,8 +84,8 @@ class LocalStore(Store):
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """See `Store.list`; symbolic links are not objects and not followed."""
-        top = self._file(prefix) if prefix else self._root
         with translated(prefix or self.url):
+            top = self._real(check_path(prefix)) if prefix else self._root
             return iter(sorted(_walk(top, prefix), key=lambda entry: entry.path))
 
     def delete(self, path: str) -> None:
@@ -112,19 +111,20 @@ class LocalStore(Store):
         folder = check_path(path).rpartition("/")[0]
         if folder and folder not in self._inside:
             with translated(path):
-                self._check_inside(folder)
+                self._real(folder)
                 if len(self._inside) < _KEPT_FOLDERS and (self._root / folder).is_dir():
                     self._inside.add(folder)
         return self._root / path
 
-    def _check_inside(self, path: str) -> None:
-        """Refuse a path that symbolic links lead out of the root."""
-        root, real = os.path.realpath(self._root), os.path.realpath(self._root / path)
-        if not Path(real).is_relative_to(root):
+    def _real(self, path: str) -> Path:
+        """Follow symbolic links, but not out of the root."""
+        real = Path(os.path.realpath(self._root / path))
+        if not real.is_relative_to(os.path.realpath(self._root)):
             raise ArgumentError(
                 f"{path} leads out of the lake {self.url}, to {real}.",
                 hint="Move what the symbolic link points to into the lake; only the root may be a link.",
             )
+        return real
 
 
 def _publish(path: str, temporary: Path, target: Path) -> None:
