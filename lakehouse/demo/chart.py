@@ -30,13 +30,13 @@ def draw_chart(path: Path, pinned: Backtest, head: Backtest, correction: Correct
 
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=14, fontweight="bold", x=0.01, ha="left")
     curves, moved = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_curves(curves, pinned, head)
     _draw_difference(moved, pinned, head)
     for axes in (curves, moved):
         _dress(axes, correction)
-    curves.legend(loc="upper left", frameon=False)
+    curves.set_title(title, loc="left", fontsize=14, fontweight="bold", pad=30)
+    curves.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.3)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a symbol may be of any script
         figure.savefig(path, dpi=150)
@@ -49,7 +49,7 @@ def _draw_curves(axes: Axes, pinned: Backtest, head: Backtest) -> None:
     axes.plot(pinned.times, pinned.equity, color=_PINNED, linewidth=1.6, label="checkout of the lock")
     for run, color, side in ((head, _HEAD, "bottom"), (pinned, _PINNED, "top")):
         axes.annotate(
-            f"{run.equity[-1]:.2f}",
+            f"{run.equity[-1]:.3g}",
             (run.times[-1], run.equity[-1]),
             xytext=(6, 0),
             textcoords="offset points",
@@ -57,7 +57,8 @@ def _draw_curves(axes: Axes, pinned: Backtest, head: Backtest) -> None:
             va=side,
         )
     axes.set(ylabel="value of 1 unit of money", yscale="log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    lowest, highest = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if highest < 50 * lowest else (1,)))
     axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.yaxis.minorticks_off()
 
