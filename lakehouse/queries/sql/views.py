@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakehouse.errors import IntegrityError, NotFoundError
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.queries.sql.bounds import ANY, Bounds
 from lakehouse.schema import Column, TableSchema
@@ -55,8 +56,18 @@ class View:
         return cls(state, bounds, state.select(symbols, interval))
 
     def paths(self) -> list[Path]:
-        """Return the local files, in order."""
-        return [self.state.store.local_path(file.path) for file in self.files]
+        """Return the local files, in order.
+
+        Raises:
+            IntegrityError: one is missing.
+        """
+        try:
+            return [self.state.store.local_path(file.path) for file in self.files]
+        except NotFoundError as error:
+            raise IntegrityError(
+                f"A data file of {self.state.name}, version {self.state.version}, is missing.",
+                hint="Run `lake verify` to see which files are missing or damaged.",
+            ) from error
 
     def statements(self, paths: Sequence[Path]) -> list[str]:
         """Return the SQL that makes the view over these local files."""

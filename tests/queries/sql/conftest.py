@@ -59,22 +59,43 @@ class Desk:
         return {name: plan.predicates for name, plan in self.plan(text, parameters).items()}
 
 
-def columns(*pairs: tuple[str, str], symbol: str | None, time: str | None, key: Sequence[str] = ()) -> TableSchema:
+def columns(
+    *pairs: tuple[str, str], symbol: str | None, time: str | None, key: Sequence[str] = ()
+) -> TableSchema:
     roles = {symbol, time, *key}
-    return TableSchema(tuple(Column(name, kind, name not in roles) for name, kind in pairs), symbol, time, tuple(key))
+    return TableSchema(
+        tuple(Column(name, kind, name not in roles) for name, kind in pairs), symbol, time, tuple(key)
+    )
 
 
 SCHEMAS = {
     "market_data.trades": columns(
-        ("symbol", "string"), ("time", "timestamp[ns]"), ("price", "float64"), ("size", "int64"), symbol="symbol", time="time"
+        ("symbol", "string"),
+        ("time", "timestamp[ns]"),
+        ("price", "float64"),
+        ("size", "int64"),
+        symbol="symbol",
+        time="time",
     ),
     "market_data.quotes": columns(
-        ("symbol", "string"), ("time", "timestamp[ns]"), ("bid", "float64"), ("ask", "float64"), symbol="symbol", time="time"
+        ("symbol", "string"),
+        ("time", "timestamp[ns]"),
+        ("bid", "float64"),
+        ("ask", "float64"),
+        symbol="symbol",
+        time="time",
     ),
     "market_data.bars": columns(
-        ("symbol", "string"), ("day", "date"), ("close", "float64"), symbol="symbol", time="day", key=("symbol", "day")
+        ("symbol", "string"),
+        ("day", "date"),
+        ("close", "float64"),
+        symbol="symbol",
+        time="day",
+        key=("symbol", "day"),
     ),
-    "signals.scores": columns(("name", "string"), ("moment", "timestamp[us]"), ("score", "float32"), symbol="name", time="moment"),
+    "signals.scores": columns(
+        ("name", "string"), ("moment", "timestamp[us]"), ("score", "float32"), symbol="name", time="moment"
+    ),
 }
 
 
@@ -101,14 +122,18 @@ def stored(schema: TableSchema, values: dict[str, Any]) -> pa.Table:
 def random_rows(schema: TableSchema, count: int, seed: int) -> pa.Table:
     """Build rows over ten days whose times often lie on midnight, with repetitions."""
     chance = np.random.default_rng(seed)
-    steps = chance.integers(0, 80, count) * (DAY // 8) + chance.choice([0, 0, 1, 999, 1000, -1, -600, 400], count)
+    steps = chance.integers(0, 80, count) * (DAY // 8) + chance.choice(
+        [0, 0, 1, 999, 1000, -1, -600, 400], count
+    )
     times = START + DAY + steps
     values: dict[str, Any] = {}
     for column in schema.columns:
         if column.name == schema.symbol:
             values[column.name] = chance.choice(SYMBOLS, count).tolist()
         elif column.name == schema.time:
-            values[column.name] = {"date": times // DAY, "timestamp[us]": times // 1000}.get(column.type, times).tolist()
+            values[column.name] = {"date": times // DAY, "timestamp[us]": times // 1000}.get(
+                column.type, times
+            ).tolist()
         elif column.type == "int64":
             values[column.name] = chance.integers(0, 9, count).tolist()
         else:
@@ -133,7 +158,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     for seed, (name, schema) in enumerate(SCHEMAS.items()):
         rows = random_rows(schema, 120, seed)
         if schema.key:
-            rows = stored(schema, pl.DataFrame(rows).unique(schema.key, keep="first").to_dict(as_series=False))
+            rows = stored(
+                schema, pl.DataFrame(rows).unique(schema.key, keep="first").to_dict(as_series=False)
+            )
         layout = "date=day,symbol=identity" if seed % 2 == 0 else "date=day,symbol=row_groups"
         states[name] = write_state(store, name, schema, rows, layout)
         frames[name] = readable(schema, rows)
@@ -144,7 +171,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 def make_desk(tmp_path: Path) -> Callable[..., Desk]:
     """Make a desk of one product from a schema and rows."""
 
-    def make(name: str, schema: TableSchema, rows: pa.Table, *, layout: str = "date=none,symbol=row_groups") -> Desk:
+    def make(
+        name: str, schema: TableSchema, rows: pa.Table, *, layout: str = "date=none,symbol=row_groups"
+    ) -> Desk:
         state = write_state(LocalStore(tmp_path), name, schema, rows, layout)
         return Desk(tmp_path, {name: state}, {name: readable(schema, rows)})
 

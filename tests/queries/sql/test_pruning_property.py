@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, note
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import QueryError
 
+T = TypeVar("T")
 PRODUCTS = {
     "market_data.trades": ("symbol", "time", "price"),
     "market_data.quotes": ("symbol", "time", "bid"),
@@ -36,7 +37,13 @@ INSTANTS = [
 ]
 OPERATORS = ["=", "<", "<=", ">", ">=", "<>"]
 JOINS = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"]
-PARAMETERS: dict[str, Any] = {"one": "B", "many": ["A", "D"], "none": None, "text": "2024-01-06", "void": None}
+PARAMETERS: dict[str, Any] = {
+    "one": "B",
+    "many": ["A", "D"],
+    "none": None,
+    "text": "2024-01-06",
+    "void": None,
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Writer:
         self.data = data
         self.names = 0
 
-    def pick(self, *choices: Any) -> Any:
+    def pick(self, *choices: T) -> T:
         return self.data.draw(st.sampled_from(choices))
 
     def name(self) -> str:
@@ -72,15 +79,23 @@ class Writer:
         return self.select(source, columns, where)
 
     def select(self, source: str, columns: Columns, where: str) -> tuple[str, Columns]:
-        names = self.pick(Columns("symbol", "time", "value"), Columns("a", "b", "c"), Columns("time", "symbol", "value"))
-        plain = f"{columns.symbol} AS {names.symbol}, {columns.time} AS {names.time}, {columns.value} AS {names.value}"
-        match self.pick("plain", "plain", "plain", "distinct", "window", "group", "all", "limit", "once", "union", "upper"):
+        names = self.pick(
+            Columns("symbol", "time", "value"), Columns("a", "b", "c"), Columns("time", "symbol", "value")
+        )
+        both = f"{columns.symbol} AS {names.symbol}, {columns.time} AS {names.time}"
+        plain = f"{both}, {columns.value} AS {names.value}"
+        match self.pick(
+            "plain", "plain", "plain", "distinct", "window", "group", "all", "limit", "once", "union", "upper"
+        ):
             case "distinct":
                 return f"SELECT DISTINCT {plain} FROM {source}{where}", names
             case "window":
                 partition = self.pick("", f"PARTITION BY {columns.symbol} ", f"PARTITION BY {columns.time} ")
                 window = f"count(*) OVER ({partition}ORDER BY {columns.time}) AS {names.value}"
-                return f"SELECT {columns.symbol} AS {names.symbol}, {columns.time} AS {names.time}, {window} FROM {source}{where}", names
+                return (
+                    f"SELECT {both}, {window} FROM {source}{where}",
+                    names,
+                )
             case "group":
                 kept = self.pick(columns.symbol, columns.time)
                 symbol = columns.symbol if kept == columns.symbol else f"max({columns.symbol})"
@@ -91,11 +106,15 @@ class Writer:
             case "limit":
                 return f"SELECT {plain} FROM {source}{where} ORDER BY ALL LIMIT {self.pick(1, 5, 20)}", names
             case "once":
-                return f"SELECT DISTINCT ON ({columns.symbol}) {plain} FROM {source}{where} ORDER BY ALL", names
+                return (
+                    f"SELECT DISTINCT ON ({columns.symbol}) {plain} FROM {source}{where} ORDER BY ALL",
+                    names,
+                )
             case "union":
                 other, others = self.source(0)
                 kind = self.pick("UNION ALL", "UNION", "EXCEPT", "INTERSECT")
-                text = f"SELECT {others.symbol}, {others.time}, {others.value} FROM {other} WHERE {self.condition([others])}"
+                text = f"SELECT {others.symbol}, {others.time}, {others.value} FROM {other}"
+                text = f"{text} WHERE {self.condition([others])}"
                 return f"(SELECT {plain} FROM {source}{where}) {kind} ({text})", names
             case "upper":
                 text = f"lower({columns.symbol}) AS {names.symbol}, {columns.time} AS {names.time}"
@@ -103,7 +122,11 @@ class Writer:
         return f"SELECT {plain} FROM {source}{where}", names
 
     def source(self, depth: int) -> tuple[str, Columns]:
-        kind = self.pick("table", "table", "query", "with", "join", "join", "using", "asof") if depth else "table"
+        kind = (
+            self.pick("table", "table", "query", "with", "join", "join", "using", "asof")
+            if depth
+            else "table"
+        )
         alias = self.name()
         match kind:
             case "query":
@@ -111,13 +134,19 @@ class Writer:
                 return f"({text}) AS {alias}", columns.of(alias)
             case "with":
                 text, columns = self.query(depth - 1)
-                outer = self.pick(f"SELECT * FROM {alias}", f"FROM {alias} SELECT * WHERE {self.condition([columns])}")
+                outer = self.pick(
+                    f"SELECT * FROM {alias}", f"FROM {alias} SELECT * WHERE {self.condition([columns])}"
+                )
                 return f"(WITH {alias} AS ({text}) {outer}) AS {alias}", columns.of(alias)
             case "join":
                 return self.join(depth)
             case "using":
-                left, right = (f"(SELECT symbol, time AS t, * EXCLUDE (symbol) FROM {each})" for each in self.two_trading())
-                text = f"{left} AS {alias} {self.pick('JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN')} {right} AS y USING (symbol, t)"
+                left, right = (
+                    f"(SELECT symbol, time AS t, * EXCLUDE (symbol) FROM {each})"
+                    for each in self.two_trading()
+                )
+                join = self.pick("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
+                text = f"{left} AS {alias} {join} {right} AS y USING (symbol, t)"
                 return text, Columns("symbol", "t", self.pick(f"{alias}.time", "y.time"))
             case "asof":
                 left, right = self.two_trading()
@@ -143,7 +172,9 @@ class Writer:
         if " JOIN " in right:
             right = f"({right})"
         side = mine if kind in ("SEMI JOIN", "ANTI JOIN") else self.pick(mine, other)
-        return f"{left} {kind} {right} ON {on}", Columns(mine.symbol if side is mine else other.symbol, side.time, side.value)
+        return f"{left} {kind} {right} ON {on}", Columns(
+            mine.symbol if side is mine else other.symbol, side.time, side.value
+        )
 
     def condition(self, sides: list[Columns], depth: int = 2) -> str:
         match self.pick("atom", "atom", "and", "and", "or", "not", "maybe") if depth else "atom":
@@ -161,18 +192,38 @@ class Writer:
     def atom(self, sides: list[Columns]) -> str:
         side, other = self.pick(*sides), self.pick(*sides)
         operator = self.pick(*OPERATORS)
-        match self.pick("symbol", "in", "list", "any", "time", "time", "between", "day", "columns", "null", "exists", "value"):
+        match self.pick(
+            "symbol",
+            "in",
+            "list",
+            "any",
+            "time",
+            "time",
+            "between",
+            "day",
+            "columns",
+            "null",
+            "exists",
+            "value",
+        ):
             case "symbol":
-                return self.pick(f"{side.symbol} = {self.pick(*SYMBOLS)}", f"{self.pick(*SYMBOLS)} = {side.symbol}")
+                return self.pick(
+                    f"{side.symbol} = {self.pick(*SYMBOLS)}", f"{self.pick(*SYMBOLS)} = {side.symbol}"
+                )
             case "in":
-                return f"{side.symbol} {self.pick('', 'NOT ')}IN ({self.pick(*SYMBOLS)}, {self.pick(*SYMBOLS)})"
+                return (
+                    f"{side.symbol} {self.pick('', 'NOT ')}IN ({self.pick(*SYMBOLS)}, {self.pick(*SYMBOLS)})"
+                )
             case "list":
                 members = self.pick(*LISTS)
                 return self.pick(f"{side.symbol} IN {members}", f"list_contains({members}, {side.symbol})")
             case "any":
                 return f"{side.symbol} = ANY({self.pick(*LISTS)})"
             case "time":
-                return self.pick(f"{side.time} {operator} {self.pick(*INSTANTS)}", f"{self.pick(*INSTANTS)} {operator} {side.time}")
+                return self.pick(
+                    f"{side.time} {operator} {self.pick(*INSTANTS)}",
+                    f"{self.pick(*INSTANTS)} {operator} {side.time}",
+                )
             case "between":
                 return f"{side.time} BETWEEN {self.pick(*INSTANTS)} AND {self.pick(*INSTANTS)}"
             case "day":
@@ -183,7 +234,8 @@ class Writer:
                 return self.pick(f"{side.symbol} IS NULL", f"{side.time} IS NULL", "true", "false", "null")
             case "exists":
                 text, columns = self.source(0)
-                return f"EXISTS (SELECT 1 FROM {text} WHERE {columns.symbol} = {side.symbol} AND {self.atom([columns])})"
+                inner = f"{columns.symbol} = {side.symbol} AND {self.atom([columns])}"
+                return f"EXISTS (SELECT 1 FROM {text} WHERE {inner})"
         return f"{side.value} IS NOT NULL"
 
 

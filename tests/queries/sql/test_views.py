@@ -1,0 +1,160 @@
+"""A product in SQL: its columns in their types, whatever its files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lakehouse.errors import IntegrityError
+from lakehouse.partitions.state import DataFile
+from lakehouse.schema import Column, TableSchema, arrow_schema, stored_schema
+from lakehouse.store.local import LocalStore
+
+EVERY_TYPE = TableSchema(
+    (
+        Column("symbol", "string", False),
+        Column("time", "timestamp[ns]", False),
+        Column("flag", "bool"),
+        Column("tiny", "int8"),
+        Column("small", "int16"),
+        Column("medium", "int32"),
+        Column("large", "int64"),
+        Column("single", "float32"),
+        Column("double", "float64"),
+        Column("day", "date"),
+        Column("moment", "timestamp[us]"),
+        Column("instant", "timestamp[ns]"),
+    ),
+    "symbol",
+    "time",
+    ("symbol", "time"),
+)
+ROW = {
+    "symbol": "BRK/B",
+    "time": 1_704_067_200_000_000_001,
+    "flag": True,
+    "tiny": -128,
+    "small": -(2**15),
+    "medium": 2**31 - 1,
+    "large": -(2**63),
+    "single": 1.5,
+    "double": 0.1,
+    "day": 19723,
+    "moment": 1_704_067_200_000_001,
+    "instant": -1,
+}
+
+
+def rows_of(schema: TableSchema, *rows: dict[str, Any]) -> pa.Table:
+    kinds = stored_schema(schema)
+    return pa.table(
+        {name: pa.array([row.get(name) for row in rows], kinds.field(name).type) for name in kinds.names},
+        kinds,
+    )
+
+
+@pytest.fixture
+def types_desk(make_desk: Callable[..., Any]) -> Any:
+    nulls = dict.fromkeys(EVERY_TYPE.names) | {"symbol": "NA", "time": 5}
+    return make_desk("tests.types", EVERY_TYPE, rows_of(EVERY_TYPE, ROW, nulls))
+
+
+def test_every_type_comes_back_as_readers_get_it(types_desk: Any) -> None:
+    table = types_desk.table("FROM tests.types ORDER BY symbol")
+    assert table.schema.types == arrow_schema(EVERY_TYPE).types
+    assert [column.type for column in table.columns] == arrow_schema(EVERY_TYPE).types
+    plain = {name: table.column(name)[0] for name in ("time", "instant", "moment")}
+    assert {name: value.value for name, value in plain.items()} == {name: ROW[name] for name in plain}
+    assert table.column("large").to_pylist() == [-(2**63), None]
+
+
+def test_types_in_sql_are_those_documented(types_desk: Any) -> None:
+    types = dict(types_desk.rows("SELECT column_name, column_type FROM (DESCRIBE tests.types)"))
+    assert (types["time"], types["moment"], types["day"]) == ("TIMESTAMP_NS", "TIMESTAMP", "DATE")
+    assert (types["tiny"], types["single"], types["flag"]) == ("TINYINT", "FLOAT", "BOOLEAN")
+
+
+def test_na_is_a_symbol_and_no_null(types_desk: Any) -> None:
+    assert types_desk.rows("SELECT symbol, large FROM tests.types WHERE symbol = 'NA'") == [("NA", None)]
+
+
+def test_a_product_without_files_is_empty_and_typed(types_desk: Any) -> None:
+    state = types_desk.states["tests.types"]
+    types_desk.states["tests.types"] = replace(state, files=())
+    table = types_desk.table("FROM tests.types")
+    assert (table.num_rows, table.schema.types) == (0, arrow_schema(EVERY_TYPE).types)
+    assert types_desk.rows("SELECT count(*), max(time), sum(large) FROM tests.types") == [(0, None, None)]
+
+
+def test_columns_that_came_later_are_null_in_older_files(
+    tmp_path: Path, make_desk: Callable[..., Any]
+) -> None:
+    older = TableSchema(EVERY_TYPE.columns[:3], "symbol", "time", ("symbol", "time"))
+    desk = make_desk("tests.types", EVERY_TYPE, rows_of(EVERY_TYPE, ROW))
+    state = desk.states["tests.types"]
+    with LocalStore(tmp_path).stage("partitions/older.parquet") as path:
+        pq.write_table(rows_of(older, {**ROW, "symbol": "OLD"}), path)
+    file = DataFile("partitions/older.parquet", 1, 1, "", "", columns=older.names)
+    desk.states["tests.types"] = replace(state, files=(*state.files, file))
+    text = "SELECT symbol, flag, tiny, moment, instant FROM tests.types ORDER BY symbol DESC"
+    assert desk.rows(text)[0] == ("OLD", True, None, None, None)
+    assert desk.table(text).schema.types[2:] == [
+        pa.int8(),
+        pa.timestamp("us", "UTC"),
+        pa.timestamp("ns", "UTC"),
+    ]
+    assert desk.rows("SELECT count(*), count(tiny) FROM tests.types WHERE symbol IN ('OLD', 'BRK/B')") == [
+        (2, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "folder", ["plain", "with space", "it's", "[a]*?".replace("*?", ""), "ä日経", "date=2024-01-01"]
+)
+def test_the_lake_may_lie_in_any_folder(tmp_path: Path, folder: str) -> None:
+    from lakehouse.names import ProductName
+    from lakehouse.partitions.layout import Layout
+    from lakehouse.partitions.parquet_files import write_data_files
+    from lakehouse.partitions.state import TableState
+    from lakehouse.queries.sql import run_sql
+
+    store, layout = LocalStore(tmp_path / folder), Layout.parse("date=day,symbol=identity")
+    written = write_data_files(
+        store, "partitions/tests/types/v1", EVERY_TYPE, layout, rows_of(EVERY_TYPE, ROW)
+    )
+    name = ProductName("tests", "types")
+    state = TableState(store, name, 1, 1, EVERY_TYPE, layout, tuple(each.file for each in written))
+    table = run_sql("SELECT symbol, day FROM tests.types", lambda _: state, known=list).read_all()
+    assert pl.DataFrame(table).rows() == [("BRK/B", pl.Series([19723]).cast(pl.Date)[0])]
+
+
+def test_columns_with_odd_names_are_quoted(make_desk: Callable[..., Any]) -> None:
+    schema = TableSchema(
+        (Column('sym"bol', "string", False), Column("order by", "timestamp[ns]", False)),
+        'sym"bol',
+        "order by",
+    )
+    rows = pa.table({'sym"bol': ["A", "B"], "order by": [1, 2], "_sequence": pa.array([0, 0], pa.int32())})
+    desk = make_desk("tests.odd", schema, rows.cast(stored_schema(schema)))
+    text = 'SELECT "sym""bol" FROM tests.odd WHERE "sym""bol" = \'A\' AND "order by" < \'2024-01-01\''
+    assert desk.rows(text) == [("A",)]
+    assert desk.listed(text)["tests.odd"] == ('"sym""bol" IN (\'A\')', '"order by" <= 1704067199999999999')
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone"])
+def test_a_damaged_file_is_named_without_its_folder(types_desk: Any, damage: str) -> None:
+    path = types_desk.root / types_desk.states["tests.types"].files[0].path
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(IntegrityError, match=r"A data file of tests\.types") as caught:
+        types_desk.table("FROM tests.types")
+    assert str(types_desk.root) not in str(caught.value)
