@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.lake import Lake
     from lakehouse.opening import checkout
-    from lakehouse.opening import open_lake as open  # noqa: A004 - lakehouse.open reads as the builtin does
+    from lakehouse.opening import open_lake as open
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.verify import Verification
     from lakehouse.product import Product

@@ -1,4 +1,4 @@
-"""A read-only lake at a snapshot, a lock or a time: the same rows for ever, with the same read API and SQL."""
+"""A read-only lake at a snapshot, a lock or a time: the same rows for ever, the same read API and SQL."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
         IntegrityError: it is another lake, or a manifest is missing or altered.
     """
     if lock.lake_id != lake_id:
-        raise IntegrityError(f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.", hint="Give the lake's root: checkout(path, root=…).")
+        raise IntegrityError(
+            f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.",
+            hint="Give the lake's root: checkout(path, root=…).",
+        )
     return Checkout(store, f"lock {lock.pin}", _states(store, lock.products))
 
 
@@ -109,4 +112,7 @@ def _states(store: Store, products: Iterable[Pinned]) -> dict[ProductName, Table
     from lakehouse.catalog.pinned import read_manifest
     from lakehouse.partitions.manifest import decode_manifest
 
-    return {pinned.name: decode_manifest(store, read_manifest(store, pinned), where=pinned.manifest) for pinned in products}
+    return {
+        pinned.name: decode_manifest(store, read_manifest(store, pinned), where=pinned.manifest)
+        for pinned in products
+    }

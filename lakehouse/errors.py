@@ -1,11 +1,11 @@
 """Every error the lake raises on purpose, in one tree.
 
     LakehouseError
-    ├── NotFoundError          LookupError       an unknown lake, domain, product, symbol, version, snapshot or query
+    ├── NotFoundError          LookupError       an unknown lake, product, symbol, version, snapshot, …
     ├── AlreadyExistsError     FileExistsError   a name that is taken: documents are immutable
-    ├── ArgumentError          ValueError        an argument that can not mean anything: a bad name, start after end
+    ├── ArgumentError          ValueError        an argument that can not mean anything
     ├── ContractError          ValueError        a contract that is not valid, or a change it forbids
-    ├── SchemaError            TypeError         a frame that does not fit its contract: columns, types, time zones
+    ├── SchemaError            TypeError         a frame that does not fit its contract
     ├── KeyConflictError       ValueError        an append of keys that are stored with other values
     ├── ConflictError          RuntimeError      other writers won every attempt; nothing was written
     ├── QueryError             ValueError        SQL that is refused by the sandbox, or that fails

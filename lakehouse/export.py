@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Store:
-    """Copy the pinned files, their contracts, the named queries and the pin; the lock then opens the copy too.
+    """Copy pinned files, contracts, named queries and the pin, so that the lock opens the copy too.
 
-    The identity of the lake is copied with it, and `lake.json` is published last: a broken export is no lake. In the
-    copy each product has one version, whose rows and digest are the pinned ones.
+    The identity of the lake is copied with it, and `lake.json` is published last: a broken export is no
+    lake. In the copy each product has one version, whose rows and digest are the pinned ones.
 
     Raises:
         AlreadyExistsError: there is a lake at the target.
@@ -35,7 +35,9 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Stor
     found = lake.checkout(read)
     problems = found.verify().problems
     if problems:
-        raise IntegrityError(f"Can not export: {problems[0].path}: {problems[0].what}.", hint="lake verify names all problems.")
+        raise IntegrityError(
+            f"Can not export: {problems[0].path}: {problems[0].what}.", hint="lake verify names all problems."
+        )
     for state in found.states.values():
         _copy_product(lake.store, store, state)
     for folder in (f"catalog/pins/{read.pin}", "catalog/domains", "queries"):
@@ -53,8 +55,24 @@ def _copy_product(source: Store, target: Store, state: TableState) -> None:
     for file in state.files:
         _copy(source, target, file.path)
     _copy_folder(source, target, f"catalog/products/{state.name.domain}/{state.name.product}")
-    table = Table(target, state.name, state.major, state.schema, contract_version=state.contract_version, layout=state.layout)
-    record = Commit("", 0, "export", "", id=uuid.uuid4().hex, accepted=state.rows, rows_in=state.rows, source=f"version {state.version} of {source.url}")
+    table = Table(
+        target,
+        state.name,
+        state.major,
+        state.schema,
+        contract_version=state.contract_version,
+        layout=state.layout,
+    )
+    record = Commit(
+        "",
+        0,
+        "export",
+        "",
+        id=uuid.uuid4().hex,
+        accepted=state.rows,
+        rows_in=state.rows,
+        source=f"version {state.version} of {source.url}",
+    )
     table.commit(table.create(state.layout or Layout()), Change(readd=state.files), record)
 
 

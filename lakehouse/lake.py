@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Lake(LakeView):
-    """A lake: products to read and write, SQL over them, snapshots and locks. Any number of processes may open one.
+    """A lake: products to read and write, SQL, snapshots and locks; any number of processes may open one.
 
     Examples:
         >>> import lakehouse, tempfile
@@ -83,7 +83,15 @@ class Lake(LakeView):
 
         return list_domains(self.store)
 
-    def create(self, contract: Contract | str, /, *, like: Any = None, key: Sequence[str] | None = None, **changes: Any) -> Product:
+    def create(
+        self,
+        contract: Contract | str,
+        /,
+        *,
+        like: Any = None,
+        key: Sequence[str] | None = None,
+        **changes: Any,
+    ) -> Product:
         """Make a product from a contract, or from a name and a frame that shows its columns.
 
         Args:
@@ -101,7 +109,7 @@ class Lake(LakeView):
         return self[create_from(self.store, contract, like=like, key=key, changes=changes).name]
 
     def apply(self, contract: Contract) -> Product:
-        """Publish the next version of a contract, or make the product if it is new; the same contract twice is no change.
+        """Publish the next version of a contract, or make a new product; the same one twice is no change.
 
         Raises:
             ContractError: the version number does not fit the change; the reasons are named.
@@ -112,7 +120,12 @@ class Lake(LakeView):
         return self[contract.name]
 
     def snapshot(
-        self, name: str, products: Sequence[str] | Mapping[str, int] | None = None, *, author: str = "", message: str = ""
+        self,
+        name: str,
+        products: Sequence[str] | Mapping[str, int] | None = None,
+        *,
+        author: str = "",
+        message: str = "",
     ) -> Snapshot:
         """Name the present versions of several products, in one atomic step, for ever.
 
@@ -201,7 +214,8 @@ class Lake(LakeView):
 
         Args:
             name: of the product.
-            source: a `Source`, or the path of a file, a folder, a glob or a template such as `bars/{symbol}.csv.gz`.
+            source: a `Source`, or the path of a file, a folder, a glob or a template such as
+                `bars/{symbol}.csv.gz`.
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
@@ -253,6 +267,13 @@ class Lake(LakeView):
         if key not in self._tables:
             contract = load_contract(self.store, name, version)
             layout = None if contract.layout == "auto" else Layout.parse(contract.layout)
-            table = Table(self.store, name, contract.major, contract.schema, contract_version=contract.version, layout=layout)
+            table = Table(
+                self.store,
+                name,
+                contract.major,
+                contract.schema,
+                contract_version=contract.version,
+                layout=layout,
+            )
             self._tables[key] = Product(table, contract)
         return self._tables[key]

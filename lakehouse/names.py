@@ -1,8 +1,9 @@
 """Names of domains, products, documents and symbols, legal on every disk.
 
-Names of ours are plain (`market_data.bars_1d`); symbols belong to the market and may hold anything, so on disk they
-are percent-encoded: upper-case letters, digits, `-`, `_` and `.` stay, everything else is written `%XX` per UTF-8
-byte. Lower-case letters are encoded too, so that `ibm` and `IBM` stay two folders on a disk that ignores case.
+Names of ours are plain (`market_data.bars_1d`); symbols belong to the market and may hold anything, so on
+disk they are percent-encoded: upper-case letters, digits, `-`, `_` and `.` stay, everything else is written
+`%XX` per UTF-8 byte. Lower-case letters are encoded too, so that `ibm` and `IBM` stay two folders on a disk
+that ignores case.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class ProductName:
         if len(parts) != 2 or not all(is_plain_name(part) for part in parts):
             raise ArgumentError(
                 f"Not a product name: {text!r}.",
-                hint="Write domain.product with lower-case letters, digits and underscores: market_data.bars_1d",
+                hint="Write domain.product in lower case, digits and underscores: market_data.bars_1d",
             )
         return cls(*parts)
 
@@ -68,13 +69,16 @@ def check_document_name(text: str, *, kind: str) -> str:
     """Return `text` if it may name a snapshot or another document.
 
     Raises:
-        ArgumentError: it is empty, too long, holds a separator or `..`, ends in a dot, or is reserved on Windows.
+        ArgumentError: it is empty, too long, holds a separator or `..`, ends in a dot, or is reserved on
+            Windows.
 
     Examples:
         >>> check_document_name("2026-q3", kind="snapshot")
         '2026-q3'
     """
-    legal = isinstance(text, str) and _DOCUMENT.fullmatch(text) and ".." not in text and not text.endswith(".")
+    legal = (
+        isinstance(text, str) and _DOCUMENT.fullmatch(text) and ".." not in text and not text.endswith(".")
+    )
     if not legal or _WINDOWS_RESERVED.fullmatch(text):
         raise ArgumentError(
             f"Not a name for a {kind}: {text!r}.",
@@ -92,8 +96,11 @@ def encode_symbol(symbol: str) -> str:
     """
     inner = bytes([*_PLAIN_BYTES, ord(".")])
     body = "".join(chr(byte) if byte in inner else f"%{byte:02X}" for byte in symbol.encode("utf-8"))
-    if len(body) > _LONGEST_FOLDER:  # no disk takes it: the log still has the symbol, the folder only has to be its own
-        return f"{body[: _LONGEST_FOLDER - 40].rpartition('%')[0]}~{hashlib.sha256(body.encode()).hexdigest()[:32].upper()}"
+    if (
+        len(body) > _LONGEST_FOLDER
+    ):  # no disk takes it: the log still has the symbol, the folder only has to be its own
+        own = hashlib.sha256(body.encode()).hexdigest()[:32].upper()
+        return f"{body[: _LONGEST_FOLDER - 40].rpartition('%')[0]}~{own}"
     return body[:-1] + "%2E" if body.endswith(".") else body
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,8 @@ def open_lake(url: str | Path, *, create: bool = False) -> Lake:
 
     store = open_store(url)
     if create and store.size(LAKE_DOCUMENT) is None:
-        try:
+        with suppress(AlreadyExistsError):  # another process made it in between
             create_lake(store)
-        except AlreadyExistsError:  # another process made it in between
-            pass
     read_lake(store)
     return Lake(store)
 
@@ -39,7 +38,8 @@ def open_lake(url: str | Path, *, create: bool = False) -> Lake:
 def checkout(lock: str | Path, *, root: str | Path | None = None) -> Checkout:
     """Open the exact data that a lock file pins, and check that they are there unchanged.
 
-    Manifests are checked by SHA-256, data files by presence and size; `verify()` on the result also reads every byte.
+    Manifests are checked by SHA-256, data files by presence and size; `verify()` on the result also reads
+    every byte.
 
     Args:
         lock: path of the lock file.

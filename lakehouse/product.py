@@ -29,8 +29,8 @@ class ReadableProduct(ABC):
     """The read API, the same for the head, an old version, and a pinned one.
 
     Times are UTC; `start` and `end` make the half-open interval [start, end), and take a str, date, datetime,
-    numpy.datetime64, pandas.Timestamp or int nanoseconds; without a zone they are UTC. Rows come in the total order
-    (symbol, time, order of arrival).
+    numpy.datetime64, pandas.Timestamp or int nanoseconds; without a zone they are UTC. Rows come in the
+    total order (symbol, time, order of arrival).
     """
 
     name: ProductName
@@ -57,7 +57,7 @@ class ReadableProduct(ABC):
 
     @property
     def digest(self) -> str:
-        """Content digest of all rows, 32 hex digits: equal rows give equal digests, however they are stored."""
+        """Content digest of all rows, 32 hex digits: equal rows, however stored, give equal digests."""
         return self.state().digest
 
     def read(
@@ -103,11 +103,15 @@ class ReadableProduct(ABC):
         state = self.state(version=version, time=time)
         return Scan(state, symbols=_several(symbols), interval=_interval(state, start, end), columns=columns)
 
-    def head(self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None) -> Result:
+    def head(
+        self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None
+    ) -> Result:
         """Return the first `count` rows of each symbol."""
         return self._ends(count, last=False, symbols=symbols, columns=columns)
 
-    def tail(self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None) -> Result:
+    def tail(
+        self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None
+    ) -> Result:
         """Return the last `count` rows of each symbol, reading only the row groups that hold them."""
         return self._ends(count, last=True, symbols=symbols, columns=columns)
 
@@ -145,7 +149,8 @@ class ReadableProduct(ABC):
     def __repr__(self) -> str:
         """Name the product and its version."""
         state = self.state()
-        return f"<{type(self).__name__} {self.name}: version {state.version}, {state.rows:,} rows, {len(state.schema.columns)} columns>"
+        size = f"{state.rows:,} rows, {len(state.schema.columns)} columns"
+        return f"<{type(self).__name__} {self.name}: version {state.version}, {size}>"
 
 
 class PinnedProduct(ReadableProduct):
@@ -162,7 +167,10 @@ class PinnedProduct(ReadableProduct):
             ArgumentError: another version was asked for.
         """
         if time is not None or version not in (None, self._state.version):
-            raise ArgumentError(f"This checkout pins {self.name} at version {self._state.version}.", hint="Open the lake to read other versions.")
+            raise ArgumentError(
+                f"This checkout pins {self.name} at version {self._state.version}.",
+                hint="Open the lake to read other versions.",
+            )
         return self._state
 
 
@@ -205,14 +213,26 @@ class Product(ReadableProduct):
 
         return write.upsert(self.table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
 
-    def update(self, frame: Any, *, start: Any = None, end: Any = None, time_zone: str | None = None, **provenance: Any) -> Commit:
-        """Replace [start, end) of the frame's symbols by its rows; by default from its first to its last time."""
+    def update(
+        self,
+        frame: Any,
+        *,
+        start: Any = None,
+        end: Any = None,
+        time_zone: str | None = None,
+        **provenance: Any,
+    ) -> Commit:
+        """Replace [start, end) of the frame's symbols by its rows; by default its first to its last time."""
         from lakehouse.ingest import write
 
         given = None if start is None and end is None else Interval.of(start, end)
-        return write.update(self.table, self.contract, frame, _provenance(provenance), interval=given, time_zone=time_zone)
+        return write.update(
+            self.table, self.contract, frame, _provenance(provenance), interval=given, time_zone=time_zone
+        )
 
-    def delete(self, symbols: Symbols = None, start: Any = None, end: Any = None, **provenance: Any) -> Commit:
+    def delete(
+        self, symbols: Symbols = None, start: Any = None, end: Any = None, **provenance: Any
+    ) -> Commit:
         """Take out the rows of some symbols, an interval, or both; old versions and snapshots keep them.
 
         Raises:
@@ -222,7 +242,9 @@ class Product(ReadableProduct):
         from lakehouse.ingest.plans import Scope
 
         if symbols is None and start is None and end is None:
-            raise ArgumentError("Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'.")
+            raise ArgumentError(
+                "Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'."
+            )
         wanted = _several(symbols)
         scope = Scope(None if wanted is None else tuple(wanted), _interval(self.table.head(), start, end))
         return write.delete(self.table, scope, _provenance(provenance))
@@ -238,7 +260,7 @@ class Product(ReadableProduct):
         return list(self.table.history())
 
     def diff(self, before: int, after: int | None = None) -> Difference:
-        """Return what differs between two versions (after: None is the newest), by key: added, removed, changed."""
+        """Return what differs between two versions, by key: added, removed, changed; None is the newest."""
         from lakehouse.queries.difference import difference
 
         return difference(self.table.at(before), self.state(version=after))

@@ -1,7 +1,7 @@
 """Columns and their types: the one table that ties a contract, Arrow, Delta and Parquet together.
 
-A time of type `timestamp[ns]` is stored as INT64 nanoseconds, because Delta has no nanoseconds and its writers cut
-them to microseconds; our readers give it back as `timestamp[ns, UTC]`.
+A time of type `timestamp[ns]` is stored as INT64 nanoseconds, because Delta has no nanoseconds and its
+writers cut them to microseconds; our readers give it back as `timestamp[ns, UTC]`.
 """
 
 from __future__ import annotations
@@ -122,9 +122,14 @@ def check_schema(schema: TableSchema) -> None:
         if not column.name or names.count(column.name) > 1:
             raise ContractError(f"Column names must be unique and not empty; got {names}.")
         if column.name.startswith("_"):
-            raise ContractError(f"Column {column.name!r}: names that start with '_' are kept for the lake itself.")
+            raise ContractError(
+                f"Column {column.name!r}: names that start with '_' are kept for the lake itself."
+            )
         if column.type not in TYPES:
-            raise ContractError(f"Column {column.name!r} has the unknown type {column.type!r}.", hint=f"Use one of {', '.join(TYPES)}.")
+            raise ContractError(
+                f"Column {column.name!r} has the unknown type {column.type!r}.",
+                hint=f"Use one of {', '.join(TYPES)}.",
+            )
     folded = [name.casefold() for name in names]
     if len(set(folded)) < len(folded):
         raise ContractError(f"Column names must differ by more than case, for SQL; got {names}.")
@@ -157,17 +162,23 @@ def stored_schema(schema: TableSchema) -> pa.Schema:
     import pyarrow as pa
 
     fields = [pa.field(column.name, stored_type(column.type), column.nullable) for column in schema.columns]
-    return pa.schema([*fields, pa.field(SEQUENCE, pa.int32(), nullable=False)] if schema.has_sequence else fields)
+    return pa.schema(
+        [*fields, pa.field(SEQUENCE, pa.int32(), nullable=False)] if schema.has_sequence else fields
+    )
 
 
 def _check_role(schema: TableSchema, role: str, name: str | None, types: tuple[str, ...]) -> None:
     if name is None:
         return
     if name not in schema.names:
-        raise ContractError(f"The {role} column {name!r} is not a column; the columns are {', '.join(schema.names)}.")
+        raise ContractError(
+            f"The {role} column {name!r} is not a column; the columns are {', '.join(schema.names)}."
+        )
     column = schema[name]
     if column.type not in types:
-        raise ContractError(f"The {role} column {name!r} is {column.type}, but must be one of {', '.join(types)}.")
+        raise ContractError(
+            f"The {role} column {name!r} is {column.type}, but must be one of {', '.join(types)}."
+        )
     if column.nullable:
         raise ContractError(f"The {role} column {name!r} must not be nullable.")
 

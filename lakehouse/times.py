@@ -1,7 +1,7 @@
 """Points in time and half-open intervals, as int64 nanoseconds since 1970-01-01 UTC.
 
-Times are UTC: a bound without a time zone is read as UTC, one with a time zone is converted. Intervals are half open,
-`[start, end)`. Zones of *data* are never guessed: that is the write gate's affair.
+Times are UTC: a bound without a time zone is read as UTC, one with a time zone is converted. Intervals are
+half open, `[start, end)`. Zones of *data* are never guessed: that is the write gate's affair.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ MAX_NS = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FRACTION = re.compile(r"(\.\d+)(?=$|[Zz+\-])")
 
-_CHOICES = "a str like '2024-01-02' or '2024-01-02T09:30:00.123456789Z', a date, a datetime, or int nanoseconds"
+_CHOICES = (
+    "a str like '2024-01-02' or '2024-01-02T09:30:00.123456789Z', a date, a datetime, or int nanoseconds"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def to_nanoseconds(value: Any) -> int:
     """
     nanoseconds = _parse(value)
     if not MIN_NS <= nanoseconds <= MAX_NS:
-        raise ArgumentError(f"The time {value!s} is outside 1677-09-21 to 2262-04-11, the range of nanoseconds.")
+        raise ArgumentError(
+            f"The time {value!s} is outside 1677-09-21 to 2262-04-11, the range of nanoseconds."
+        )
     return nanoseconds
 
 
@@ -104,7 +108,9 @@ def _parse(value: Any) -> int:
         return value
     if isinstance(value, str):
         return _parse_text(value)
-    if hasattr(value, "nanosecond") and hasattr(value, "to_datetime64"):  # pandas.Timestamp carries nanoseconds
+    if hasattr(value, "nanosecond") and hasattr(
+        value, "to_datetime64"
+    ):  # pandas.Timestamp carries nanoseconds
         return _parse_pandas(value)
     if isinstance(value, datetime):
         return _from_datetime(value)
@@ -134,7 +140,7 @@ def _from_datetime(value: datetime) -> int:
 
 
 def _parse_pandas(value: Any) -> int:
-    if value != value:  # noqa: PLR0124 - NaT is the one timestamp that differs from itself
+    if value != value:
         raise _unreadable(value)
     aware = value.tz_localize("UTC") if value.tzinfo is None else value
     return int(aware.as_unit("ns").value)

@@ -1,7 +1,7 @@
 """Load a source in chunks, each exactly once, many to a commit; an interrupted run goes on where it stopped.
 
-The ledger is the Delta log itself: a commit carries the ids of the chunks that it completes, so rows and ledger become
-visible in the same step, and a chunk that is in the log is never loaded again.
+The ledger is the Delta log itself: a commit carries the ids of the chunks that it completes, so rows and
+ledger become visible in the same step, and a chunk that is in the log is never loaded again.
 """
 
 from __future__ import annotations
@@ -137,10 +137,19 @@ def backfill(
     """
     plan = source.chunks(product.contract.schema, symbols, interval)
     if not plan:
-        raise SourceError(f"{source.name} has nothing to load.", hint="Check the path, the symbols and the interval.")
+        raise SourceError(
+            f"{source.name} has nothing to load.", hint="Check the path, the symbols and the interval."
+        )
     done = product.state().transactions
     pending = [chunk for chunk in plan if ledger_key(chunk.id) not in done]
-    run = _Run(product, source, plan, pending, progress, Provenance(author=author, source=source.name, message=message))
+    run = _Run(
+        product,
+        source,
+        plan,
+        pending,
+        progress,
+        Provenance(author=author, source=source.name, message=message),
+    )
     pending = run.without_overlaps(pending, done)
     for batch in _batches(_loaded(source, product.contract, pending)):
         run.commit(batch)
@@ -158,7 +167,8 @@ def _content_key(chunk: Chunk) -> str:
 
 def _overlap(chunk: Chunk, product: Product) -> SourceError:
     return SourceError(
-        f"{', '.join(chunk.files)} was loaded into {product.name} for another interval, and the product has no key: rows would double.",
+        f"{', '.join(chunk.files)} was loaded into {product.name} for another interval, "
+        "and the product has no key: rows would double.",
         hint="Ask for the same interval as before, or delete that range and load it under another product.",
     )
 
@@ -195,7 +205,7 @@ class _Run:
         self._failures: list[ChunkFailure] = []
 
     def without_overlaps(self, pending: Sequence[Chunk], done: Mapping[str, int]) -> list[Chunk]:
-        """Refuse chunks whose file was loaded for another interval into a product without a key: rows would double."""
+        """Refuse chunks whose file was loaded for another interval, where no key tells doubles."""
         clear = []
         for chunk in pending:
             if _content_key(chunk) in done and not self._product.contract.schema.key:
@@ -221,7 +231,8 @@ class _Run:
         """Sum up the run."""
         state = self._product.state()
         totals: dict[str, Any] = {
-            name: sum(getattr(commit, name) for commit in self._commits) for name in ("rows_in", "accepted", "quarantined", "duplicates")
+            name: sum(getattr(commit, name) for commit in self._commits)
+            for name in ("rows_in", "accepted", "quarantined", "duplicates")
         }
         return BackfillReport(
             product=str(self._product.name),

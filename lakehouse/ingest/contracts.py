@@ -17,7 +17,12 @@ from lakehouse.store import Store
 
 
 def create_from(
-    store: Store, contract: Contract | str, *, like: Any, key: Sequence[str] | None, changes: Mapping[str, Any]
+    store: Store,
+    contract: Contract | str,
+    *,
+    like: Any,
+    key: Sequence[str] | None,
+    changes: Mapping[str, Any],
 ) -> Contract:
     """Publish the first contract of a product; see `Lake.create`.
 
@@ -29,7 +34,9 @@ def create_from(
     """
     made = _inferred(contract, like, key, changes) if isinstance(contract, str) else contract
     if not isinstance(contract, str) and (like is not None or key is not None or changes):
-        raise ArgumentError("A contract says everything itself.", hint="Give a contract alone, or a name with like=frame.")
+        raise ArgumentError(
+            "A contract says everything itself.", hint="Give a contract alone, or a name with like=frame."
+        )
     check_rules(made.rules, made.schema)
     create_product(store, made)
     return made
@@ -60,5 +67,8 @@ def _inferred(name: str, like: Any, key: Sequence[str] | None, changes: Mapping[
 
 
 def _with_key(schema: TableSchema, key: tuple[str, ...]) -> TableSchema:
-    columns = tuple(dataclasses.replace(column, nullable=column.nullable and column.name not in key) for column in schema.columns)
+    columns = tuple(
+        dataclasses.replace(column, nullable=column.nullable and column.name not in key)
+        for column in schema.columns
+    )
     return TableSchema(columns, schema.symbol, schema.time, key)

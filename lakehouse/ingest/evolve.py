@@ -24,10 +24,19 @@ def evolve(table: Table, state: TableState, *, author: str) -> TableState:
     while state.contract_version != table.contract_version:
         if parse_version(state.contract_version) > parse_version(table.contract_version):
             raise ContractError(
-                f"{table.name} is under contract {state.contract_version}, and this writer holds {table.contract_version}.",
+                f"{table.name} is under contract {state.contract_version}, and this writer holds "
+                f"{table.contract_version}.",
                 hint="Take the product from the lake again: lake['domain.product'].",
             )
-        record = Commit("", 0, "evolve", "", id=uuid.uuid4().hex, author=author, source=f"contract {table.contract_version}")
+        record = Commit(
+            "",
+            0,
+            "evolve",
+            "",
+            id=uuid.uuid4().hex,
+            author=author,
+            source=f"contract {table.contract_version}",
+        )
         change = Change(schema=table.schema, contract_version=table.contract_version)
         with table.queue():
             state = table.head()

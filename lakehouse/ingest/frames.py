@@ -13,8 +13,8 @@ from lakehouse.errors import SchemaError
 def to_table(frame: Any) -> pa.Table:
     """Return a frame as an Arrow table, without changing a value or the order of rows.
 
-    A named pandas index becomes a column. In pandas, NaN is the sign for a missing value, so it becomes null; in
-    every other frame NaN stays NaN.
+    A named pandas index becomes a column. In pandas, NaN is the sign for a missing value, so it becomes
+    null; in every other frame NaN stays NaN.
 
     Raises:
         SchemaError: it is no frame, or pandas holds objects of mixed types.
@@ -37,7 +37,7 @@ def _any_table(frame: Any) -> pa.Table:
         return _from_mapping(frame)
     raise SchemaError(
         f"Can not take a {type(frame).__name__} as a frame.",
-        hint="Give a pandas or polars frame, an Arrow table or reader, or a mapping of column names to arrays.",
+        hint="Give a pandas or polars frame, an Arrow table or reader, or a mapping of names to arrays.",
     )
 
 
@@ -49,7 +49,9 @@ def _from_pandas(frame: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(flat, preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowException, TypeError) as error:
-        raise SchemaError(f"The pandas frame has a column of mixed types: {str(error).splitlines()[0]}") from error
+        raise SchemaError(
+            f"The pandas frame has a column of mixed types: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _from_mapping(frame: Mapping[str, Any]) -> pa.Table:
@@ -61,5 +63,12 @@ def _from_mapping(frame: Mapping[str, Any]) -> pa.Table:
 
 def _without_views(table: pa.Table) -> pa.Table:
     """Store text flat: pyarrow has no `take` for the string views that polars hands over."""
-    fields = [field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field for field in table.schema]
-    return table.cast(pa.schema(fields)) if any(pa.types.is_string_view(field.type) for field in table.schema) else table
+    fields = [
+        field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field
+        for field in table.schema
+    ]
+    return (
+        table.cast(pa.schema(fields))
+        if any(pa.types.is_string_view(field.type) for field in table.schema)
+        else table
+    )

@@ -1,16 +1,16 @@
 """The exact gate: no value is rounded, cut, parsed or guessed on its way into the lake.
 
-The writer below would turn 1.7 into 1, "2.5" into 2.5 and nanoseconds into microseconds without a word. So each column
-is converted here, and each value that would not come back equal is reported. What is allowed:
+The writer below would turn 1.7 into 1, "2.5" into 2.5 and nanoseconds into microseconds without a word. So
+each column is converted here, and each value that would not come back equal is reported. What is allowed:
 
 | contract | accepts | refuses |
 |---|---|---|
 | bool | bool | everything else |
 | int8 … int64 | integers in range; floats that are whole numbers in range | fractions, NaN, text, bool |
-| float64, float32 | floats that survive the round trip; integers up to 2^53 (2^24) | larger integers, text, bool |
+| float64, float32 | floats that come back equal; integers up to 2^53 (2^24) | larger integers, text, bool |
 | string | text, dictionary-encoded text | numbers, times |
 | date | dates; times at midnight, without a zone or in UTC | other times, text |
-| timestamp[ns], timestamp[us] | times with a zone (kept to the last digit), or naive ones with `time_zone=` | naive times, dates, text, finer fractions |
+| timestamp[ns], [us] | times with a zone; naive ones with `time_zone=` | dates, text, finer fractions |
 """
 
 from __future__ import annotations
@@ -80,8 +80,10 @@ def _check_columns(table: pa.Table, schema: TableSchema) -> None:
     ]
     if problems:
         raise SchemaError(
-            f"The frame's columns do not fit the contract: {'; '.join(problems)}. Expected: {', '.join(schema.names)}.",
-            hint="Rename or drop columns in the frame (in a recipe: `columns`, `drop`, `extra: ignore`), or apply a contract that has them.",
+            f"The frame's columns do not fit the contract: {'; '.join(problems)}. "
+            f"Expected: {', '.join(schema.names)}.",
+            hint="Rename or drop columns in the frame (in a recipe: `columns`, `drop`, `extra: ignore`), "
+            "or apply a contract that has them.",
         )
 
 
@@ -105,7 +107,12 @@ def _convert(
         return _round_trip(column, stored_type(target))
     if target.startswith("float") and pa.types.is_integer(kind):
         return _integers_as_floats(column, stored_type(target))
-    if target == "date" and pa.types.is_temporal(kind) and not pa.types.is_time(kind) and not pa.types.is_duration(kind):
+    if (
+        target == "date"
+        and pa.types.is_temporal(kind)
+        and not pa.types.is_time(kind)
+        and not pa.types.is_duration(kind)
+    ):
         return _as_dates(column)
     if target.startswith("timestamp") and pa.types.is_timestamp(kind):
         return _as_instants(column, name, target, time_zone)
@@ -133,7 +140,9 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _round_trip(column: pa.ChunkedArray, target: pa.DataType) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
+def _round_trip(
+    column: pa.ChunkedArray, target: pa.DataType
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
     """Cast, cast back, compare: what differs does not fit. NaN fits a float and no integer."""
     if column.type == target or (pa.types.is_floating(target) and target.bit_width > column.type.bit_width):
         return column.cast(target), None
@@ -146,7 +155,9 @@ def _round_trip(column: pa.ChunkedArray, target: pa.DataType) -> tuple[pa.Chunke
     bad = pc.not_equal(cast.cast(column.type, safe=False), column)
     if pa.types.is_floating(target):
         bad = pc.and_not(bad, pc.is_nan(column))
-    elif pa.types.is_floating(column.type):  # past the range of int64 a cast back may come out equal by accident
+    elif pa.types.is_floating(
+        column.type
+    ):  # past the range of int64 a cast back may come out equal by accident
         bad = pc.or_(bad, pc.invert(pc.less(pc.abs(column), 2.0**63)))
     return cast, pc.fill_null(bad, False)
 
@@ -158,7 +169,9 @@ def _integers_as_floats(
         return column.cast(target), None  # pyarrow's safe cast knows the largest exact integer
     except pa.ArrowInvalid:
         largest = 2**53 if pa.types.is_float64(target) else 2**24
-        inside = pc.and_(pc.less_equal(column, largest), pc.greater_equal(column, -largest if _signed(column) else 0))
+        inside = pc.and_(
+            pc.less_equal(column, largest), pc.greater_equal(column, -largest if _signed(column) else 0)
+        )
         return column.cast(target, safe=False), pc.fill_null(pc.invert(inside), False)
 
 
@@ -208,8 +221,11 @@ def _localised(column: pa.ChunkedArray, name: str, time_zone: str | None) -> pa.
 
 def _unfit(name: str, kind: pa.DataType, target: str) -> SchemaError:
     return SchemaError(
-        f"Column {name!r} is {kind}, but the contract says {target}; nothing is converted that could change a value.",
-        hint=_HINTS.get(target.split("[")[0].rstrip("0123456789"), "Convert it in the frame, where you see the result."),
+        f"Column {name!r} is {kind}, but the contract says {target}; "
+        "nothing is converted that could change a value.",
+        hint=_HINTS.get(
+            target.split("[")[0].rstrip("0123456789"), "Convert it in the frame, where you see the result."
+        ),
     )
 
 

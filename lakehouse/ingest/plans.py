@@ -98,7 +98,9 @@ def plan_upsert(state: TableState, good: pa.Table) -> Plan:
     kept, removed, files = _rewrite(state, scope, replaced)
     new = _keep(good, ~equal)
     rows = _merged(schema, kept, sequenced(state, new, scope, fresh=not schema.key))
-    return Plan(rows, scope, accepted=new.num_rows, duplicates=int(equal.sum()), removed=removed, remove=files)
+    return Plan(
+        rows, scope, accepted=new.num_rows, duplicates=int(equal.sum()), removed=removed, remove=files
+    )
 
 
 def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan:
@@ -219,10 +221,12 @@ def _keep(rows: pa.Table, mask: Booleans) -> pa.Table:
 
 def _conflict(state: TableState, good: pa.Table, changed: Booleans) -> KeyConflictError:
     shown = _keep(good, changed).select(list(state.schema.key)).slice(0, 3)
-    rows = to_reader_types(shown, state.schema, state.schema.key).cast(pa.schema([(name, pa.string()) for name in shown.column_names]))
+    rows = to_reader_types(shown, state.schema, state.schema.key).cast(
+        pa.schema([(name, pa.string()) for name in shown.column_names])
+    )
     keys = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in rows.to_pylist())
     return KeyConflictError(
-        f"{int(changed.sum())} keys are stored in {state.name} with other values: {keys}. Nothing was written.",
+        f"{int(changed.sum())} keys are stored in {state.name} with other values: {keys}. "
+        "Nothing was written.",
         hint="Correct stored rows with upsert, or with update for a range of time.",
     )
-

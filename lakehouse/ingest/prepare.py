@@ -1,4 +1,4 @@
-"""From a frame to good rows, quarantined rows and duplicates: everything that needs no look at the stored table."""
+"""From a frame to good rows, quarantined rows and duplicates: all that needs no look at the stored table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from lakehouse.errors import ArgumentError, SchemaError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.gate import Gated, gate
-from lakehouse.partitions.keys import find_repeats
 from lakehouse.ingest.rules import evaluate_rules
+from lakehouse.partitions.keys import find_repeats
 from lakehouse.partitions.reading import to_reader_types
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def prepare(frame: Any, contract: Contract, *, time_zone: str | None = None) -> 
     """
     table = to_table(frame)
     if table.num_rows == 0:
-        raise ArgumentError("The frame has no rows.", hint="Skip the write, or look why the source gave nothing.")
+        raise ArgumentError(
+            "The frame has no rows.", hint="Skip the write, or look why the source gave nothing."
+        )
     gated = gate(table, contract.schema, time_zone=time_zone)
     if gated.misfits and contract.on_bad_value == "reject":
         raise _lossy(table, gated, contract)
@@ -118,7 +120,9 @@ def _apply_rules(gated: Gated, contract: Contract, flags: dict[str, Booleans]) -
         flag = broken[rule.name].to_numpy().astype(np.bool_)
         count = int(flag.sum())
         if count and rule.level == "reject":
-            raise SchemaError(f"{count} rows break the rule {rule.name!r} of {contract.name}, which rejects the whole write.")
+            raise SchemaError(
+                f"{count} rows break the rule {rule.name!r} of {contract.name}, which rejects the write."
+            )
         if count and rule.level == "warn":
             warnings[rule.name] = count
         elif count:
@@ -140,7 +144,10 @@ def _lossy(table: pa.Table, gated: Gated, contract: Contract) -> SchemaError:
     for name, bad in gated.misfits.items():
         values = table.column(name).filter(bad)
         shown = ", ".join(str(value) for value in values.slice(0, 3).to_pylist())
-        texts.append(f"{len(values)} values of column {name!r} do not fit {contract.schema[name].type} exactly ({shown})")
+        texts.append(
+            f"{len(values)} values of column {name!r} do not fit "
+            f"{contract.schema[name].type} exactly ({shown})"
+        )
     return SchemaError(
         f"{'; '.join(texts)}. Nothing was written.",
         hint="Correct them, or let the contract send such rows to quarantine: on_bad_value='quarantine'.",

@@ -56,7 +56,8 @@ class Quarantine:
         """Return quarantined rows as they came, with `_row` and one flag `_broke_<rule>` a broken rule.
 
         Args:
-            version: of the commit that refused them; None for all commits, oldest first, with a column `_version`.
+            version: of the commit that refused them; None for all commits, oldest first, with a column
+                `_version`.
 
         Raises:
             NotFoundError: the commit has no quarantine.
@@ -67,11 +68,20 @@ class Quarantine:
         tables = []
         for commit, file in self._files():
             rows = self._load(file)
-            tables.append(rows.append_column("_version", pa.array([commit.version] * rows.num_rows, pa.int64())))
+            tables.append(
+                rows.append_column("_version", pa.array([commit.version] * rows.num_rows, pa.int64()))
+            )
         merged = pa.concat_tables(tables[::-1], promote_options="permissive") if tables else _NOTHING
         return Result(merged)
 
-    def replay(self, version: int, frame: Any = None, *, provenance: Provenance | None = None, time_zone: str | None = None) -> Commit:
+    def replay(
+        self,
+        version: int,
+        frame: Any = None,
+        *,
+        provenance: Provenance | None = None,
+        time_zone: str | None = None,
+    ) -> Commit:
         """Write quarantined rows again, at most once for each commit that refused them.
 
         Args:
@@ -89,7 +99,11 @@ class Quarantine:
         """
         file = self._file(version)
         given = provenance or Provenance()
-        given = replace(given, idempotency_key=f"{_REPLAY}{version}", source=given.source or f"quarantine of version {version}")
+        given = replace(
+            given,
+            idempotency_key=f"{_REPLAY}{version}",
+            source=given.source or f"quarantine of version {version}",
+        )
         done = repeated(self._table, self._table.head(), given)
         if done is not None:
             return done
@@ -120,7 +134,7 @@ class Quarantine:
 
 
 def _as_it_came(rows: pa.Table) -> pa.Table:
-    """Take the lake's own columns off; text that a source could not parse stays, so that it is refused again."""
+    """Take the lake's own columns off; text that a source could not parse stays, and is refused again."""
     own = [name for name in rows.column_names if name == ROW or name.startswith(BROKE)]
     return rows.drop_columns(own)
 

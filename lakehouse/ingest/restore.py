@@ -25,7 +25,10 @@ def restore(table: Table, version: int, provenance: Provenance) -> Commit:
     old = table.at(version)
     missing = [file.path for file in old.files if table.store.size(file.path) != file.size]
     if missing:
-        raise IntegrityError(f"{len(missing)} files of version {version} are gone, such as {missing[0]}.", hint="Restore a later version.")
+        raise IntegrityError(
+            f"{len(missing)} files of version {version} are gone, such as {missing[0]}.",
+            hint="Restore a later version.",
+        )
     while True:
         with table.queue():
             head = table.head()

@@ -1,8 +1,9 @@
-"""Append, upsert, update, delete: plan against a version, write files, commit only if nothing in between mattered.
+"""Append, upsert, update, delete: plan against a version, write files, commit if nothing in between matters.
 
-A commit is conditional on the version that it was planned against. When another writer was faster, its commit is
-looked at: outside the plan's scope, the files stand and the commit goes one version later; inside, the files are
-thrown away and the plan is made anew. So no update is lost, and nothing old is submitted twice.
+A commit is conditional on the version that it was planned against. When another writer was faster, its
+commit is looked at: outside the plan's scope, the files stand and the commit goes one version later;
+inside, the files are thrown away and the plan is made anew. So no update is lost, and nothing old is
+submitted twice.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class ChunksDoneError(ConflictError):
     """Another backfill has committed one of the chunks; nothing was written."""
 
 
-def append(table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None) -> Commit:
+def append(
+    table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None
+) -> Commit:
     """Add rows.
 
     With a key, rows that are stored already, equal in every column, count as duplicates.
@@ -71,7 +74,9 @@ def append(table: Table, contract: Contract, frame: Any, provenance: Provenance,
     return _write(table, contract, frame, provenance, "append", plan_append, time_zone)
 
 
-def upsert(table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None) -> Commit:
+def upsert(
+    table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None
+) -> Commit:
     """Replace rows by key and add new ones; without a key, replace whole groups of equal symbol and time.
 
     Raises:
@@ -98,13 +103,20 @@ def update(
         ConflictError: other writers won every attempt.
     """
     if contract.schema.time is None:
-        raise ArgumentError(f"{contract.name} has no time column, so no range of time to update.", hint="Use upsert.")
+        raise ArgumentError(
+            f"{contract.name} has no time column, so no range of time to update.", hint="Use upsert."
+        )
 
     def plan(state: TableState, good: pa.Table) -> Plan:
         scope = scope_of(good, state.schema)
         if interval is not None:
-            if good.num_rows and not (interval.start <= scope.interval.start and scope.interval.end <= interval.end):
-                raise ArgumentError("Some rows lie outside [start, end), the range to update.", hint="Widen the range, or cut the frame.")
+            if good.num_rows and not (
+                interval.start <= scope.interval.start and scope.interval.end <= interval.end
+            ):
+                raise ArgumentError(
+                    "Some rows lie outside [start, end), the range to update.",
+                    hint="Widen the range, or cut the frame.",
+                )
             scope = Scope(scope.symbols, interval)
         return plan_replace(state, good, scope)
 
@@ -118,7 +130,9 @@ def delete(table: Table, scope: Scope, provenance: Provenance) -> Commit:
         ConflictError: other writers won every attempt.
     """
     nothing = Prepared(pa.table({}), rows_in=0, duplicates=0)
-    return commit_plan(table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope))
+    return commit_plan(
+        table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope)
+    )
 
 
 def commit_prepared(table: Table, prepared: Prepared, provenance: Provenance, operation: str) -> Commit:
@@ -155,9 +169,10 @@ def commit_plan(
         commit = _publish(table, state, plan, written, record, provenance)
         if commit is not None:
             return commit
-        time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))  # noqa: S311 - jitter, no secret
+        time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))
     raise ConflictError(
-        f"Other writers changed the same rows of {table.name} in each of {ATTEMPTS} attempts; nothing was written.",
+        f"Other writers changed the same rows of {table.name} in each of {ATTEMPTS} attempts; "
+        "nothing was written.",
         hint="Write again, in fewer and larger commits.",
     )
 
@@ -198,7 +213,12 @@ def _write(
 
 
 def _publish(
-    table: Table, state: TableState, plan: Plan, written: list[WrittenFile], record: Commit, provenance: Provenance
+    table: Table,
+    state: TableState,
+    plan: Plan,
+    written: list[WrittenFile],
+    record: Commit,
+    provenance: Provenance,
 ) -> Commit | None:
     """Commit at the head, as long as it is the planned version or differs only outside the plan's scope."""
     keys = (provenance.idempotency_key, *provenance.chunks)
@@ -223,8 +243,12 @@ def _stands(plan: Plan, planned: TableState, head: TableState, provenance: Prove
     if head.schema != planned.schema or _keys_done(head, provenance):
         return False
     before, after = {file.path: file for file in planned.files}, {file.path: file for file in head.files}
-    changed = [after[path] for path in after.keys() - before.keys()] + [before[path] for path in before.keys() - after.keys()]
-    return not any(plan.scope.touches(file) for file in changed) and all(file.path in after for file in plan.remove)
+    changed = [after[path] for path in after.keys() - before.keys()] + [
+        before[path] for path in before.keys() - after.keys()
+    ]
+    return not any(plan.scope.touches(file) for file in changed) and all(
+        file.path in after for file in plan.remove
+    )
 
 
 def _keys_done(head: TableState, provenance: Provenance) -> bool:

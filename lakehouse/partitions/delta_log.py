@@ -1,7 +1,7 @@
 """The words of the Delta log: actions as JSON, to and from our facts.
 
-Only what the Delta protocol says (reader version 1, writer version 2); what is ours lies in places it leaves free:
-`tags` of an add, `configuration` and field `metadata`, and `commitInfo.lakehouse`.
+Only what the Delta protocol says (reader version 1, writer version 2); what is ours lies in places it
+leaves free: `tags` of an add, `configuration` and field `metadata`, and `commitInfo.lakehouse`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ FORMAT_VERSION = "1"
 
 def encode(actions: Iterable[Action]) -> bytes:
     """Write the actions of one commit."""
-    return "\n".join(json.dumps(action, ensure_ascii=False, separators=(",", ":")) for action in actions).encode("utf-8")
+    return "\n".join(
+        json.dumps(action, ensure_ascii=False, separators=(",", ":")) for action in actions
+    ).encode("utf-8")
 
 
 def decode(data: bytes, *, where: str) -> list[Action]:
@@ -47,7 +49,13 @@ def protocol_action() -> Action:
 
 
 def metadata_action(
-    schema: TableSchema, layout: Layout, *, since: Mapping[str, int], contract_version: str, table_id: str, created_ms: int
+    schema: TableSchema,
+    layout: Layout,
+    *,
+    since: Mapping[str, int],
+    contract_version: str,
+    table_id: str,
+    created_ms: int,
 ) -> Action:
     """Describe the table; `since` gives for each column added later the schema number that brought it."""
     partitions = partition_columns(layout, schema)
@@ -108,16 +116,24 @@ def new_table_id() -> str:
     return str(uuid.uuid4())
 
 
-def add_action(file: DataFile, *, table_path: str, schema_number: int, statistics: Mapping[str, Any], now_ms: int) -> Action:
+def add_action(
+    file: DataFile, *, table_path: str, schema_number: int, statistics: Mapping[str, Any], now_ms: int
+) -> Action:
     """Add a data file; what readers of ours need beyond the protocol is in its tags."""
-    tags = {"lakehouse.sha256": file.sha256, "lakehouse.digest": file.digest, "lakehouse.schema": str(schema_number)}
+    tags = {
+        "lakehouse.sha256": file.sha256,
+        "lakehouse.digest": file.digest,
+        "lakehouse.schema": str(schema_number),
+    }
     ranges = {
         "min_symbol": file.min_symbol,
         "max_symbol": file.max_symbol,
         "min_time": file.min_time,
         "max_time": file.max_time,
     }
-    tags["lakehouse.ranges"] = json.dumps({k: v for k, v in ranges.items() if v is not None}, ensure_ascii=False)
+    tags["lakehouse.ranges"] = json.dumps(
+        {k: v for k, v in ranges.items() if v is not None}, ensure_ascii=False
+    )
     return {
         "add": {
             "path": _log_path(file, table_path),
@@ -189,7 +205,7 @@ def commit_info(record: Commit, *, now_ms: int) -> Action:
 
 
 def _log_path(file: DataFile, table_path: str) -> str:
-    """Return a file's path relative to its table, URL-encoded as the protocol asks: a '%' on disk becomes '%25'."""
+    """Return a path relative to its table, URL-encoded as the protocol asks: '%' on disk becomes '%25'."""
     return quote(file.path.removeprefix(table_path + "/"), safe="/=~!$&'()*+,;@-._")
 
 
@@ -201,4 +217,9 @@ def _field(column: Column, since: int) -> Action:
         extra["comment"] = column.description
     if since:
         extra["lakehouse.since"] = since
-    return {"name": column.name, "type": TYPES[column.type].delta, "nullable": column.nullable, "metadata": extra}
+    return {
+        "name": column.name,
+        "type": TYPES[column.type].delta,
+        "nullable": column.nullable,
+        "metadata": extra,
+    }

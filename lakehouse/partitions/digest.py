@@ -1,18 +1,20 @@
 """The content digest: what the rows are, whatever files they lie in and in whatever order.
 
-Specification, version 1. The digest of a set of rows is the sum, modulo 2^128, of one 128-bit hash a row; so it can be
-kept up to date by adding and subtracting, and compaction can not change it.
+Specification, version 1. The digest of a set of rows is the sum, modulo 2^128, of one 128-bit hash a row;
+so it can be kept up to date by adding and subtracting, and compaction can not change it.
 
-- A value becomes a 64-bit word: booleans and integers their two's complement; times and dates their UTC nanoseconds;
-  floats the bits of their float64 value, where every NaN is 0x7FF8000000000000 and -0.0 differs from 0.0; strings
-  the two halves, one a lane, of BLAKE2b-128 of their UTF-8 bytes.
-- Each column has a salt S and two odd multipliers K[lane], the three 64-bit words of BLAKE2b-192 of its name. The word
-  v contributes ((v ^ (v >> 32)) ^ S) * K[lane] to each lane; null contributes 0, so that a nullable column added
-  later leaves old digests as they are. The stored sequence is a column like any other.
+- A value becomes a 64-bit word: booleans and integers their two's complement; times and dates their UTC
+  nanoseconds; floats the bits of their float64 value, where every NaN is 0x7FF8000000000000 and -0.0
+  differs from 0.0; strings the two halves, one a lane, of BLAKE2b-128 of their UTF-8 bytes.
+- Each column has a salt S and two odd multipliers K[lane], the three 64-bit words of BLAKE2b-192 of its
+  name. The word v contributes ((v ^ (v >> 32)) ^ S) * K[lane] to each lane; null contributes 0, so that a
+  nullable column added later leaves old digests as they are. The stored sequence is a column like any
+  other.
 - A lane of the row is the sum of its columns' words modulo 2^64, then mixed by SplitMix64's finaliser
   (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014). Lane 1 is the high half.
 
-It finds corruption and lost, doubled or changed rows; it is no defence against somebody who forges data on purpose.
+It finds corruption and lost, doubled or changed rows; it is no defence against somebody who forges data on
+purpose.
 """
 
 from __future__ import annotations
@@ -170,9 +172,9 @@ def _string_words(array: pa.Array) -> tuple[Words, Words]:
         if value is not None:
             raw = hashlib.blake2b(value.encode("utf-8"), digest_size=16).digest()
             halves[position] = np.frombuffer(raw, np.uint64)
-    codes = _numpy(encoded.indices)
-    if encoded.indices.null_count:
-        codes = np.where(_validity(encoded.indices), 0, codes)
+    codes, null = _numpy(encoded.indices), _validity(encoded.indices)
+    if null is not None:  # below a null any code may stand
+        codes = np.where(null, 0, codes)
     return halves[codes, 0], halves[codes, 1]
 
 

@@ -1,6 +1,7 @@
 """Parsed footers of data files: which row groups and rows hold which symbol and time.
 
-A footer costs about 4 us a row group to parse and never changes, so parsed ones are kept, most recently used first.
+A footer costs about 4 us a row group to parse and never changes, so parsed ones are kept, most recently
+used first.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def local_file(store: Store, file: DataFile) -> Path:
     found = store.size(file.path)
     if found != file.size:
         state = "is missing" if found is None else f"has {found} bytes, not {file.size}"
-        raise IntegrityError(f"The data file {file.path} {state}.", hint="Restore it from a backup or an export.")
+        raise IntegrityError(
+            f"The data file {file.path} {state}.", hint="Restore it from a backup or an export."
+        )
     return store.local_path(file.path)
 
 
@@ -101,7 +104,9 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         metadata = pq.read_metadata(local)
         segments = json.loads(metadata.metadata[SEGMENTS_KEY])
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(f"The data file {file.path} is torn or altered: its footer can not be read.") from error
+        raise IntegrityError(
+            f"The data file {file.path} is torn or altered: its footer can not be read."
+        ) from error
     counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     group_starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64))])
     rows = np.array(segments["rows"], np.int64)
@@ -129,9 +134,13 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
 
 
 def _time_ranges(
-    metadata: pq.FileMetaData, segments: dict[str, list[int]], time: str | None, code: Integers, group: Integers
+    metadata: pq.FileMetaData,
+    segments: dict[str, list[int]],
+    time: str | None,
+    code: Integers,
+    group: Integers,
 ) -> tuple[Integers, Integers]:
-    """Bound each piece's times: by its symbol's range, and where a symbol has several row groups by theirs."""
+    """Bound each piece's times: by its symbol's range, or by its row group's where the symbol has several."""
     if time is None or "first" not in segments:
         return np.full(len(code), MIN_NS), np.full(len(code), MAX_NS)
     first, last = np.array(segments["first"], np.int64)[code], np.array(segments["last"], np.int64)[code]

@@ -1,6 +1,7 @@
 """Keys: rows that are the same, and rows that claim to be.
 
-Two rows are equal when their content hashes are: the same rule as the digest, so NaN equals NaN and -0.0 is not 0.0.
+Two rows are equal when their content hashes are: the same rule as the digest, so NaN equals NaN and -0.0 is
+not 0.0.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Repeats:
 def keyed(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
     """Return the key columns, each row's content hash and its position."""
     low, high = row_hashes(rows)
-    return _key_columns(rows, key).with_columns(pl.Series(LOW, low), pl.Series(HIGH, high)).with_row_index(ROW)
+    return (
+        _key_columns(rows, key).with_columns(pl.Series(LOW, low), pl.Series(HIGH, high)).with_row_index(ROW)
+    )
 
 
 def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
@@ -49,7 +52,8 @@ def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
     hashes = keyed(rows.take(pa.array(picked)), key).with_columns(pl.Series(ROW, picked))
     value = pl.struct(LOW, HIGH)
     marked = hashes.with_columns(
-        (value.n_unique().over(list(key)) > 1).alias("conflict"), (pl.col(ROW) != pl.col(ROW).min().over(list(key))).alias("later")
+        (value.n_unique().over(list(key)) > 1).alias("conflict"),
+        (pl.col(ROW) != pl.col(ROW).min().over(list(key))).alias("later"),
     )
     duplicates, conflicts = none.copy(), none.copy()
     conflicts[marked.filter("conflict")[ROW].to_numpy()] = True

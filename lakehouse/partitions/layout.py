@@ -1,7 +1,8 @@
 """How the rows of a table are spread over files, and which spread fits a given density of data.
 
-A partition is (symbol, date). On disk a date is a folder of one day, month, year, or none at all; a symbol is a run
-of row groups inside the date's file (`row_groups`), a folder of its own (`identity`), or one of n bucket folders.
+A partition is (symbol, date). On disk a date is a folder of one day, month, year, or none at all; a symbol
+is a run of row groups inside the date's file (`row_groups`), a folder of its own (`identity`), or one of n
+bucket folders.
 """
 
 from __future__ import annotations
@@ -98,7 +99,13 @@ def period_starts(times: npt.NDArray[np.int64], period: DatePeriod) -> npt.NDArr
         return days
     unit: Any = {"month": "datetime64[M]", "year": "datetime64[Y]"}[period]
     first, last = int(days.min()), int(days.max())
-    table = np.arange(first, last + 1).astype("datetime64[D]").astype(unit).astype("datetime64[D]").astype(np.int64)
+    table = (
+        np.arange(first, last + 1)
+        .astype("datetime64[D]")
+        .astype(unit)
+        .astype("datetime64[D]")
+        .astype(np.int64)
+    )
     starts: npt.NDArray[np.int64] = table[days - first]
     return starts
 
@@ -127,7 +134,9 @@ def bucket_of(symbol: str, buckets: int) -> int:
 
 def folder_of(partition: Sequence[tuple[str, str | None]]) -> str:
     """Return the hive-style folder of a partition, with a trailing slash; '' without partition columns."""
-    return "".join(f"{name}={encode_symbol(value or '__HIVE_DEFAULT_PARTITION__')}/" for name, value in partition)
+    return "".join(
+        f"{name}={encode_symbol(value or '__HIVE_DEFAULT_PARTITION__')}/" for name, value in partition
+    )
 
 
 def row_width(schema: TableSchema) -> float:
@@ -139,8 +148,8 @@ def row_width(schema: TableSchema) -> float:
 def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
     """Choose the shortest period whose files reach a few MB, so that neither tiny nor huge files arise.
 
-    The first write is rarely the densest, so the bound is a quarter of the size that files should have; a product of
-    times (not dates) gets folders of years at least, because more symbols may come.
+    The first write is rarely the densest, so the bound is a quarter of the size that files should have; a
+    product of times (not dates) gets folders of years at least, because more symbols may come.
 
     Args:
         schema: gives the width of a row.
@@ -148,16 +157,16 @@ def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
 
     Examples:
         >>> from lakehouse.schema import Column, TableSchema
-        >>> bar = TableSchema((Column("symbol", "string", False), Column("time", "timestamp[ns]", False)), "symbol", "time")
+        >>> columns = Column("symbol", "string", False), Column("time", "timestamp[ns]", False)
+        >>> bar = TableSchema(columns, "symbol", "time")
         >>> str(choose_layout(bar, rows_per_day=5)), str(choose_layout(bar, rows_per_day=20_000_000))
         ('date=year,symbol=row_groups', 'date=day,symbol=row_groups')
     """
     if schema.time is None:
         return Layout("none")
     bytes_per_day = rows_per_day * row_width(schema)
-    for period in ("day", "month", "year"):
+    periods: tuple[DatePeriod, ...] = ("day", "month", "year")
+    for period in periods:
         if bytes_per_day * _DAYS[period] >= SMALLEST_GOOD_FILE_IN_BYTES / 4:
-            return Layout(cast("DatePeriod", period))
+            return Layout(period)
     return Layout("none" if schema[schema.time].type == "date" else "year")
-
-

@@ -1,7 +1,7 @@
 """A version as one Parquet file: every data file with its size, rows, hash and digest.
 
-With a manifest, a snapshot needs neither the Delta log nor a listing: the manifest names the bytes. Paths are relative
-to the root of the lake, so that a lake can be moved or copied.
+With a manifest, a snapshot needs neither the Delta log nor a listing: the manifest names the bytes. Paths
+are relative to the root of the lake, so that a lake can be moved or copied.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ def decode_manifest(store: Store, data: bytes, *, where: str) -> TableState:
         rows = pq.read_table(io.BytesIO(data))
         table = json.loads(rows.schema.metadata[_KEY])
         if table["format"] != FORMAT:
-            raise IntegrityError(f"The manifest {where} has format {table['format']}, not {FORMAT}.", hint="Upgrade quant-lakehouse.")
+            raise IntegrityError(
+                f"The manifest {where} has format {table['format']}, not {FORMAT}.",
+                hint="Upgrade quant-lakehouse.",
+            )
         return _state(store, table, rows.to_pylist())
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, IntegrityError):
@@ -88,7 +91,11 @@ def _state(store: Store, table: dict[str, Any], rows: list[dict[str, Any]]) -> T
     columns = tuple(Column(**column) for column in table["columns"])
     files = tuple(
         DataFile(
-            **row | {"partition": tuple(json.loads(row["partition"]).items()), "columns": tuple(json.loads(row["columns"]))}
+            **row
+            | {
+                "partition": tuple(json.loads(row["partition"]).items()),
+                "columns": tuple(json.loads(row["columns"])),
+            }
         )
         for row in rows
     )

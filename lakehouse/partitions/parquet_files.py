@@ -1,8 +1,8 @@
 """Write sorted rows as Parquet: row groups cut at symbol borders, a directory of symbols in the footer.
 
-Symbols of at least 16k rows have row groups of their own; smaller ones are packed together. The footer holds, under
-the key `lakehouse.segments`, one entry a symbol: rows, first and last time, content digest; so one symbol is found in
-a file without decoding it.
+Symbols of at least 16k rows have row groups of their own; smaller ones are packed together. The footer
+holds, under the key `lakehouse.segments`, one entry a symbol: rows, first and last time, content digest; so
+one symbol is found in a file without decoding it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,8 @@ def write_data_files(
     written: list[WrittenFile] = []
     try:
         for partition, part in _partitions(rows, schema, layout):
-            for start in range(0, part.num_rows, largest):
-                written.append(_write(store, table_path, schema, partition, part.slice(start, largest)))
+            pieces = (part.slice(start, largest) for start in range(0, part.num_rows, largest))
+            written.extend(_write(store, table_path, schema, partition, piece) for piece in pieces)
     except BaseException:
         discard(store, written)
         raise
@@ -156,13 +157,19 @@ def _symbols(rows: pa.Table, schema: TableSchema) -> Symbols:
 
 
 def _write(
-    store: Store, table_path: str, schema: TableSchema, partition: tuple[tuple[str, str | None], ...], rows: pa.Table
+    store: Store,
+    table_path: str,
+    schema: TableSchema,
+    partition: tuple[tuple[str, str | None], ...],
+    rows: pa.Table,
 ) -> WrittenFile:
     symbols = _symbols(rows, schema)
     rows = _in_file_schema(rows.combine_chunks(), schema, symbols)
     times = times_of(rows, schema)
     starts = run_starts(symbols.codes)
-    segments = _pool().submit(_segments, rows, symbols, times, starts)  # the digest, while the columns are encoded
+    segments = _pool().submit(
+        _segments, rows, symbols, times, starts
+    )  # the digest, while the columns are encoded
     path = f"{table_path}/{folder_of(partition)}part-{uuid.uuid4().hex}.parquet"
     with store.stage(path) as temporary:
         _encode(temporary, rows, schema, starts, segments)
@@ -184,7 +191,7 @@ def _write(
 
 
 def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
-    """Give every file of a table the same fields, nullability and all; text keeps the encoding that it has."""
+    """Give every file of a table the same fields, nullability and all; text keeps its encoding."""
     fields, columns = [], []
     for field in stored_schema(schema):
         column = symbols.array() if field.name == schema.symbol else rows.column(field.name)
@@ -210,7 +217,11 @@ def _segments(
 
 
 def _encode(
-    target: Path, rows: pa.Table, schema: TableSchema, starts: npt.NDArray[np.int64], segments: Future[dict[str, list[Any]]]
+    target: Path,
+    rows: pa.Table,
+    schema: TableSchema,
+    starts: npt.NDArray[np.int64],
+    segments: Future[dict[str, list[Any]]],
 ) -> None:
     delta = [name for name in (schema.time,) if name and not pa.types.is_date(rows.schema.field(name).type)]
     plain = [name for name in rows.column_names if name not in delta and not _repeats(rows.column(name))]
@@ -246,7 +257,7 @@ def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, 
         if alone:
             parts = -(-(stop - start) // LARGEST_ROW_GROUP)
             cuts = [start + (stop - start) * part // parts for part in range(parts + 1)]
-            yield from ((first, last - first) for first, last in zip(cuts, cuts[1:], strict=False))
+            yield from ((first, last - first) for first, last in pairwise(cuts))
             pack = stop
     if rows > pack:
         yield pack, rows - pack
@@ -254,10 +265,12 @@ def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
     """Guess from a sample whether a dictionary pays: at most every second value is new."""
-    if pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
-        return pa.types.is_dictionary(column.type)
+    if pa.types.is_dictionary(column.type):
+        return True
+    if pa.types.is_boolean(column.type):
+        return False
     sample = column.slice(len(column) // 3, _SAMPLE)
-    return len(sample) < 32 or len(pc.unique(sample)) <= len(sample) // 2
+    return len(sample) < 32 or 2 * len(pc.unique(sample)) <= len(sample)
 
 
 def _statistics(rows: pa.Table, partition: tuple[tuple[str, str | None], ...]) -> dict[str, Any]:
@@ -266,7 +279,12 @@ def _statistics(rows: pa.Table, partition: tuple[tuple[str, str | None], ...]) -
     outside = {name for name, _ in partition}
     for name in rows.column_names:
         column = rows.column(name)
-        if name == SEQUENCE or name in outside or pa.types.is_boolean(column.type) or len(column) == column.null_count:
+        if (
+            name == SEQUENCE
+            or name in outside
+            or pa.types.is_boolean(column.type)
+            or len(column) == column.null_count
+        ):
             continue
         if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
             continue
@@ -285,7 +303,11 @@ def _plain(value: pa.Scalar, kind: pa.DataType) -> Any:
 
 
 def _fits_json(value: Any) -> bool:
-    return len(value) <= _LONGEST_STATISTIC if isinstance(value, str) else not isinstance(value, float) or math.isfinite(value)
+    return (
+        len(value) <= _LONGEST_STATISTIC
+        if isinstance(value, str)
+        else not isinstance(value, float) or math.isfinite(value)
+    )
 
 
 def _sha256(file: Path) -> str:

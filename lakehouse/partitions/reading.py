@@ -56,7 +56,9 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     files = state.select(symbols, interval)
     wanted = None if symbols is None else set(symbols)
     chosen = []
-    for file, footer in zip(files, _pool().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True):
+    for file, footer in zip(
+        files, _pool().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
+    ):
         keep = (footer.first < interval.end) & (footer.last >= interval.start)
         if wanted is not None and state.schema.symbol:
             keep &= np.array([symbol in wanted for symbol in footer.symbols])[footer.code]
@@ -83,8 +85,10 @@ def read_rows(
     return decode(state, select_pieces(state, symbols, interval), interval, columns)
 
 
-def read_stored(state: TableState, selections: Sequence[Selection], interval: Interval | None = None) -> pa.Table:
-    """Return chosen rows as they are stored, sequence and all, in the total order; the symbol is dictionary-encoded."""
+def read_stored(
+    state: TableState, selections: Sequence[Selection], interval: Interval | None = None
+) -> pa.Table:
+    """Return chosen rows as they are stored, with the sequence, in the total order; the symbol is encoded."""
     return _decode(state, selections, interval or Interval(), stored_schema(state.schema))
 
 
@@ -94,7 +98,10 @@ def whole(selection: Selection) -> Selection:
 
 
 def decode(
-    state: TableState, selections: Sequence[Selection], interval: Interval, columns: Sequence[str] | None = None
+    state: TableState,
+    selections: Sequence[Selection],
+    interval: Interval,
+    columns: Sequence[str] | None = None,
 ) -> pa.Table:
     """Decode chosen pieces, cut them to the interval, and put the rows in order."""
     names = state.schema.names if columns is None else tuple(columns)
@@ -115,7 +122,9 @@ def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) 
     return pa.Table.from_arrays(columns, schema=target)
 
 
-def _decode(state: TableState, selections: Sequence[Selection], interval: Interval, stored: pa.Schema) -> pa.Table:
+def _decode(
+    state: TableState, selections: Sequence[Selection], interval: Interval, stored: pa.Schema
+) -> pa.Table:
     names = tuple(sorted({symbol for selection in selections for symbol in selection.footer.symbols}))
     rank = {symbol: position for position, symbol in enumerate(names)}
     several = len(selections) > 1
@@ -137,7 +146,13 @@ def _decode(state: TableState, selections: Sequence[Selection], interval: Interv
 
 
 def _decode_file(
-    schema: TableSchema, selection: Selection, interval: Interval, stored: pa.Schema, rank: dict[str, int], *, ordered: bool
+    schema: TableSchema,
+    selection: Selection,
+    interval: Interval,
+    stored: pa.Schema,
+    rank: dict[str, int],
+    *,
+    ordered: bool,
 ) -> _Rows:
     footer, pieces = selection.footer, selection.pieces
     cut = schema.time is not None and bool(
@@ -153,10 +168,14 @@ def _decode_file(
     times = times_of(table, schema) if extra and schema.time else None
     if cut and times is not None:
         starts, lengths = _cut(times, starts, lengths, footer, pieces, interval)
-    codes = np.repeat(np.array([rank[symbol] for symbol in footer.symbols], np.int32)[footer.code[pieces]], lengths)
+    codes = np.repeat(
+        np.array([rank[symbol] for symbol in footer.symbols], np.int32)[footer.code[pieces]], lengths
+    )
     if int(lengths.sum()) != table.num_rows:
         picked = _spans(starts, lengths)
-        table = table.slice(int(starts[0]), len(picked)) if _contiguous(picked) else table.take(pa.array(picked))
+        table = (
+            table.slice(int(starts[0]), len(picked)) if _contiguous(picked) else table.take(pa.array(picked))
+        )
         times = None if times is None else times[picked]
     return _Rows(table, codes, times if ordered else None)
 
@@ -171,16 +190,21 @@ def _read_groups(selection: Selection, columns: list[str]) -> pa.Table:
     if not columns:  # pyarrow gives a table of no columns no rows either
         return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
     try:
-        with pq.ParquetFile(selection.footer.local, metadata=selection.footer.metadata, memory_map=True, pre_buffer=False) as file:
+        with pq.ParquetFile(
+            selection.footer.local, metadata=selection.footer.metadata, memory_map=True, pre_buffer=False
+        ) as file:
             return file.read_row_groups(selection.groups, columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise IntegrityError(f"The data file {selection.file.path} is torn or altered: a page can not be read.") from error
+        raise IntegrityError(
+            f"The data file {selection.file.path} is torn or altered: a page can not be read."
+        ) from error
 
 
 def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Give a table the fields of the present schema: columns of a later contract version are null."""
     columns = [
-        table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type) for field in schema
+        table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema) if columns else table
 
@@ -191,7 +215,9 @@ def _piece_rows(footer: Footer, pieces: Integers) -> Integers:
     sizes = np.diff(footer.group_starts)[groups]
     base = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])[:-1]
     group = footer.group[pieces]
-    offsets: Integers = base[np.searchsorted(groups, group)] + footer.start[pieces] - footer.group_starts[group]
+    offsets: Integers = (
+        base[np.searchsorted(groups, group)] + footer.start[pieces] - footer.group_starts[group]
+    )
     return offsets
 
 
@@ -214,7 +240,8 @@ def _spans(starts: Integers, lengths: Integers) -> Integers:
     if not len(starts):
         return np.zeros(0, np.int64)
     shift = starts - np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]])
-    return np.arange(int(lengths.sum())) + np.repeat(shift, lengths)
+    rows: Integers = np.arange(int(lengths.sum())) + np.repeat(shift, lengths)
+    return rows
 
 
 def _contiguous(rows: Integers) -> bool:

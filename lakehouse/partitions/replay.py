@@ -47,7 +47,14 @@ def entry_path(table: str, version: int) -> str:
     return f"{table}/_delta_log/{version:020}.json"
 
 
-def empty(store: Store, name: ProductName, major: int, schema: TableSchema, contract_version: str, layout: Layout | None) -> Snapshot:
+def empty(
+    store: Store,
+    name: ProductName,
+    major: int,
+    schema: TableSchema,
+    contract_version: str,
+    layout: Layout | None,
+) -> Snapshot:
     """Return version 0 of a table that no write has created yet."""
     return Snapshot(TableState(store, name, major, 0, schema, layout, contract_version=contract_version))
 
@@ -100,7 +107,9 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
             transactions[action["txn"]["appId"]] = int(action["txn"]["version"])
         elif action.get("commitInfo"):
             state = replace(state, time_ns=int(action["commitInfo"].get("timestamp", 0)) * 1_000_000)
-    added = [read_add(action["add"], table_path=table, since=since) for action in actions if action.get("add")]
+    added = [
+        read_add(action["add"], table_path=table, since=since) for action in actions if action.get("add")
+    ]
     files |= {file.path: file for file in added}
     digest = digests.add(state.digest, *(file.digest for file in added))
     for file in gone:
@@ -109,7 +118,9 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
     return Snapshot(state, files, since, metadata)
 
 
-def _remove(files: dict[str, DataFile], folder: str, remove: Mapping[str, Any], version: int, *, strict: bool) -> list[DataFile]:
+def _remove(
+    files: dict[str, DataFile], folder: str, remove: Mapping[str, Any], version: int, *, strict: bool
+) -> list[DataFile]:
     from urllib.parse import unquote
 
     path = folder + unquote(remove["path"])

@@ -55,7 +55,11 @@ def integers(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
         return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, np.zeros(0, _dtype(array.type))])
     dtype = _dtype(array.type)
     data = array.buffers()[1]
-    return np.zeros(0, dtype) if data is None else np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+    return (
+        np.zeros(0, dtype)
+        if data is None
+        else np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+    )
 
 
 def _dtype(kind: pa.DataType) -> np.dtype[Any]:
@@ -64,7 +68,9 @@ def _dtype(kind: pa.DataType) -> np.dtype[Any]:
     return np.dtype(np.int64) if pa.types.is_timestamp(kind) else np.dtype(str(kind))
 
 
-def sort_order(codes: npt.NDArray[np.int32], times: Integers | None, ranks: npt.NDArray[Any] | None = None) -> Integers | None:
+def sort_order(
+    codes: npt.NDArray[np.int32], times: Integers | None, ranks: npt.NDArray[Any] | None = None
+) -> Integers | None:
     """Return the stable order by (symbol, time, rank), or None where the rows are in it already."""
     if len(codes) < 2:
         return None
@@ -72,7 +78,9 @@ def sort_order(codes: npt.NDArray[np.int32], times: Integers | None, ranks: npt.
         return None if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
     if _is_sorted(codes, times, ranks):
         return None
-    if ranks is None and np.all(times[1:] >= times[:-1]):  # a feed in order of time: one radix pass over the symbols
+    if ranks is None and np.all(
+        times[1:] >= times[:-1]
+    ):  # a feed in order of time: one radix pass over the symbols
         narrow = codes.astype(np.int16) if codes.max() < 2**15 else codes
         return np.argsort(narrow, kind="stable")
     keys = (times, codes) if ranks is None else (ranks, times, codes)

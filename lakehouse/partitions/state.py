@@ -42,7 +42,11 @@ class DataFile:
 
     def may_hold(self, symbols: Sequence[str] | None, interval: Interval) -> bool:
         """Say whether the file's ranges admit a row of one of the sorted `symbols` in the interval."""
-        if self.min_time is not None and self.max_time is not None and not interval.overlaps(self.min_time, self.max_time):
+        if (
+            self.min_time is not None
+            and self.max_time is not None
+            and not interval.overlaps(self.min_time, self.max_time)
+        ):
             return False
         if symbols is None or self.min_symbol is None or self.max_symbol is None:
             return True

@@ -1,7 +1,7 @@
 """The table of one product and major version: find the head, read an old version, commit the next.
 
-A commit is one log entry, published by put-if-absent under the next version number: whoever is first wins, and the
-loser sees that the version it planned against is no longer the head.
+A commit is one log entry, published by put-if-absent under the next version number: whoever is first wins,
+and the loser sees that the version it planned against is no longer the head.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 from lakehouse.times import to_iso
 
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one commit does to a table."""
@@ -47,7 +48,14 @@ class Table:
     """The commits of one product and major version; safe to share between threads."""
 
     def __init__(
-        self, store: Store, name: ProductName, major: int, schema: TableSchema, *, contract_version: str, layout: Layout | None
+        self,
+        store: Store,
+        name: ProductName,
+        major: int,
+        schema: TableSchema,
+        *,
+        contract_version: str,
+        layout: Layout | None,
     ) -> None:
         self.store = store
         self.name = name
@@ -72,11 +80,13 @@ class Table:
         if version == head.version:
             return head
         if not 0 <= version <= head.version:
-            raise NotFoundError(f"{self.name} has no version {version}: its versions are 0 to {head.version}.")
+            raise NotFoundError(
+                f"{self.name} has no version {version}: its versions are 0 to {head.version}."
+            )
         return replay.advance(replay.from_checkpoint(self._empty, until=version), until=version).state
 
     def at_time(self, instant: int) -> TableState:
-        """Return the newest version that was committed at or before `instant`, UTC nanoseconds; version 0 before all."""
+        """Return the newest version committed at or before `instant`, in UTC nanoseconds, else version 0."""
         for version, actions in self.entries():
             if _committed_ms(actions) * 1_000_000 <= instant:
                 return self.at(version)
@@ -111,9 +121,16 @@ class Table:
         """
         now = _now_ms()
         state = self._empty.state
-        record = Commit(str(self.name), 0, "create", to_iso(now * 1_000_000), contract_version=state.contract_version)
+        record = Commit(
+            str(self.name), 0, "create", to_iso(now * 1_000_000), contract_version=state.contract_version
+        )
         metadata = log.metadata_action(
-            state.schema, layout, since={}, contract_version=state.contract_version, table_id=log.new_table_id(), created_ms=now
+            state.schema,
+            layout,
+            since={},
+            contract_version=state.contract_version,
+            table_id=log.new_table_id(),
+            created_ms=now,
         )
         actions = [log.protocol_action(), metadata, log.commit_info(record, now_ms=now)]
         self.store.put_if_absent(replay.entry_path(self.path, 0), log.encode(actions))
@@ -133,7 +150,9 @@ class Table:
         current = self._refresh()
         version = base.version + 1
         if current.state.version != base.version:
-            raise AlreadyExistsError(f"{self.name} is at version {current.state.version}, not {base.version}.")
+            raise AlreadyExistsError(
+                f"{self.name} is at version {current.state.version}, not {base.version}."
+            )
         now = max(_now_ms(), current.state.time_ns // 1_000_000)  # commit times never run backwards
         actions = self._actions(current, change, now, version)
         after = replay.apply(current, actions, version)
@@ -173,7 +192,9 @@ class Table:
         self._head = replay.advance(head)
         return self._head
 
-    def _actions(self, current: replay.Snapshot, change: Change, now_ms: int, version: int) -> list[log.Action]:
+    def _actions(
+        self, current: replay.Snapshot, change: Change, now_ms: int, version: int
+    ) -> list[log.Action]:
         number = max(current.since.values(), default=0)
         actions: list[log.Action] = []
         if change.schema is not None:
@@ -183,13 +204,23 @@ class Table:
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
         actions += [log.remove_action(file, table_path=self.path, now_ms=now_ms) for file in change.remove]
         actions += [
-            log.add_action(each.file, table_path=self.path, schema_number=number, statistics=each.statistics, now_ms=now_ms)
+            log.add_action(
+                each.file,
+                table_path=self.path,
+                schema_number=number,
+                statistics=each.statistics,
+                now_ms=now_ms,
+            )
             for each in change.add
         ]
         for file in change.readd:
             born = max((current.since.get(name, 0) for name in file.columns), default=0)
             statistics = {"numRecords": file.rows}
-            actions.append(log.add_action(file, table_path=self.path, schema_number=born, statistics=statistics, now_ms=now_ms))
+            actions.append(
+                log.add_action(
+                    file, table_path=self.path, schema_number=born, statistics=statistics, now_ms=now_ms
+                )
+            )
         return actions
 
     def _metadata(self, current: replay.Snapshot, change: Change, since: Mapping[str, int]) -> log.Action:
@@ -214,11 +245,15 @@ class Table:
 
 def _record(actions: Sequence[log.Action], product: str, version: int) -> Commit:
     info: Mapping[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-    return Commit.from_dict(info["lakehouse"]) if "lakehouse" in info else Commit.foreign(product, version, info)
+    return (
+        Commit.from_dict(info["lakehouse"]) if "lakehouse" in info else Commit.foreign(product, version, info)
+    )
 
 
 def _committed_ms(actions: Sequence[log.Action]) -> int:
-    return next((int(action["commitInfo"].get("timestamp", 0)) for action in actions if "commitInfo" in action), 0)
+    return next(
+        (int(action["commitInfo"].get("timestamp", 0)) for action in actions if "commitInfo" in action), 0
+    )
 
 
 def _now_ms() -> int:

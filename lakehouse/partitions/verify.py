@@ -64,7 +64,15 @@ def verify_state(state: TableState, *, quick: bool = False) -> Verification:
     problems = [problem for file in state.files for problem in _file_problems(state, file, quick=quick)]
     total = digests.add(digests.EMPTY, *(file.digest for file in state.files))
     if total != state.digest:
-        problems.append(Problem(str(state.name), "", "the digest of the version is not the sum of its files", state.digest, total))
+        problems.append(
+            Problem(
+                str(state.name),
+                "",
+                "the digest of the version is not the sum of its files",
+                state.digest,
+                total,
+            )
+        )
     return Verification(1, len(state.files), state.rows, tuple(problems))
 
 
@@ -77,7 +85,9 @@ def _file_problems(state: TableState, file: DataFile, *, quick: bool) -> Iterato
         with local.open("rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
         if found != file.sha256:
-            yield Problem(name, file.path, "the bytes were altered", f"sha256 {file.sha256}", f"sha256 {found}")
+            yield Problem(
+                name, file.path, "the bytes were altered", f"sha256 {file.sha256}", f"sha256 {found}"
+            )
             return
         content = _content_digest(state, file)
         if content != file.digest:
@@ -87,5 +97,7 @@ def _file_problems(state: TableState, file: DataFile, *, quick: bool) -> Iterato
 
 
 def _content_digest(state: TableState, file: DataFile) -> str:
-    alone = TableState(state.store, state.name, state.major, state.version, state.schema, state.layout, (file,))
+    alone = TableState(
+        state.store, state.name, state.major, state.version, state.schema, state.layout, (file,)
+    )
     return digests.digest_of(read_stored(alone, select_pieces(alone, None, Interval())))

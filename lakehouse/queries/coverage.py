@@ -30,14 +30,19 @@ def read_symbols(state: TableState) -> Result:
         footer = selection.footer
         starts = run_starts(footer.code)
         rows = np.add.reduceat(footer.rows, starts).tolist()
-        firsts, lasts = np.minimum.reduceat(footer.first, starts).tolist(), np.maximum.reduceat(footer.last, starts).tolist()
+        firsts, lasts = (
+            np.minimum.reduceat(footer.first, starts).tolist(),
+            np.maximum.reduceat(footer.last, starts).tolist(),
+        )
         for symbol, count, first, last in zip(footer.symbols, rows, firsts, lasts, strict=True):
             old = found.get(symbol, (first, last, 0))
             found[symbol] = min(old[0], first), max(old[1], last), old[2] + count
     names = sorted(found)
     columns = [pa.array(names, pa.string())]
     if state.schema.time is not None:
-        columns += [pa.array([found[name][side] for name in names], pa.int64()).cast(_INSTANT) for side in (0, 1)]
+        columns += [
+            pa.array([found[name][side] for name in names], pa.int64()).cast(_INSTANT) for side in (0, 1)
+        ]
     columns.append(pa.array([found[name][2] for name in names], pa.int64()))
     labels = ["symbol", "first", "last", "rows"] if state.schema.time is not None else ["symbol", "rows"]
     return Result(pa.Table.from_arrays(columns, labels), symbol="symbol")
@@ -46,11 +51,12 @@ def read_symbols(state: TableState) -> Result:
 def read_coverage(state: TableState) -> Result:
     """Return one row a gap-free run of days of a symbol, and one a gap.
 
-    The calendar is the product itself: a day counts as missing for a symbol if any other symbol has rows on it, and
-    it lies between the symbol's own first and last day. Days are UTC.
+    The calendar is the product itself: a day counts as missing for a symbol if any other symbol has rows on
+    it, and it lies between the symbol's own first and last day. Days are UTC.
 
     Returns:
-        symbol, start, end (dates, half open), days, rows, and `gap`: true for a run of missing days, whose rows are 0.
+        symbol, start, end (dates, half open), days, rows, and `gap`: true for a run of missing days, whose
+        rows are 0.
 
     Raises:
         ArgumentError: the product has no time column.
@@ -62,24 +68,38 @@ def read_coverage(state: TableState) -> Result:
     times = times_of(table, state.schema)
     days = np.zeros(0, np.int64) if times is None else np.floor_divide(times, NS_PER_DAY)
     calendar = np.unique(days)
-    runs = [_runs(code, np.searchsorted(calendar, days[symbols.codes == code])) for code in range(len(symbols.names))]
-    return _coverage_result(np.concatenate(runs) if runs else np.zeros((0, 5), np.int64), symbols.names, calendar)
+    runs = [
+        _runs(code, np.searchsorted(calendar, days[symbols.codes == code]))
+        for code in range(len(symbols.names))
+    ]
+    return _coverage_result(
+        np.concatenate(runs) if runs else np.zeros((0, 5), np.int64), symbols.names, calendar
+    )
 
 
-def _runs(code: int, slots: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _runs(
+    code: int, slots: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Return (code, first slot, slot after, rows, gap) for runs of present and missing calendar days."""
     counts = np.bincount(slots - slots[0])
     starts = run_starts(counts > 0)
     stops = np.append(starts[1:], len(counts))
     rows = np.add.reduceat(counts, starts)
-    return np.column_stack([np.full(len(starts), code), starts + slots[0], stops + slots[0], rows, rows == 0]).astype(np.int64)
+    return np.column_stack(
+        [np.full(len(starts), code), starts + slots[0], stops + slots[0], rows, rows == 0]
+    ).astype(np.int64)
 
 
 def _coverage_result(
-    runs: np.ndarray[tuple[int, int], np.dtype[np.int64]], names: tuple[str, ...], calendar: np.ndarray[tuple[int], np.dtype[np.int64]]
+    runs: np.ndarray[tuple[int, int], np.dtype[np.int64]],
+    names: tuple[str, ...],
+    calendar: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> Result:
     code, start, stop, rows, gap = runs.T
-    dates = [pa.array(values.astype(np.int32)).cast(pa.date32()) for values in (calendar[start], calendar[stop - 1] + 1)]
+    dates = [
+        pa.array(values.astype(np.int32)).cast(pa.date32())
+        for values in (calendar[start], calendar[stop - 1] + 1)
+    ]
     columns = [
         dictionary_array(code.astype(np.int32), names).cast(pa.string()),
         *dates,
@@ -87,4 +107,6 @@ def _coverage_result(
         pa.array(rows),
         pa.array(gap.astype(np.bool_)),
     ]
-    return Result(pa.Table.from_arrays(columns, ["symbol", "start", "end", "days", "rows", "gap"]), symbol="symbol")
+    return Result(
+        pa.Table.from_arrays(columns, ["symbol", "start", "end", "days", "rows", "gap"]), symbol="symbol"
+    )

@@ -34,7 +34,9 @@ class Difference:
 
     def __repr__(self) -> str:
         """Give the three counts."""
-        return f"<Difference: {len(self.added)} added, {len(self.removed)} removed, {len(self.changed)} changed>"
+        return (
+            f"<Difference: {len(self.added)} added, {len(self.removed)} removed, {len(self.changed)} changed>"
+        )
 
 
 def difference(before: TableState, after: TableState) -> Difference:
@@ -49,7 +51,9 @@ def difference(before: TableState, after: TableState) -> Difference:
     come = right.join(left, on=on, how="anti")[ROW].to_numpy()
     both = right.join(left, on=on, how="inner", suffix="_old") if key else right.clear()
     if key:
-        both = both.filter((pl.col(LOW) != pl.col(f"{LOW}_old")) | (pl.col(HIGH) != pl.col(f"{HIGH}_old"))).sort(ROW)
+        both = both.filter(
+            (pl.col(LOW) != pl.col(f"{LOW}_old")) | (pl.col(HIGH) != pl.col(f"{HIGH}_old"))
+        ).sort(ROW)
     changed = _changed(old, new, both, key) if key else new.slice(0, 0)
     roles = {"symbol": schema.symbol, "time": schema.time}
     return Difference(

@@ -21,7 +21,12 @@ Integers = npt.NDArray[np.int64]
 
 
 def read_ends(
-    state: TableState, count: int, *, last: bool, symbols: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    state: TableState,
+    count: int,
+    *,
+    last: bool,
+    symbols: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Result:
     """Return up to `count` rows of each symbol, from its end (`last`) or its start, in the order of `read`.
 
@@ -36,15 +41,21 @@ def read_ends(
     check_symbols(state, symbols, selections)
     needed = tuple(dict.fromkeys((*names, state.schema.symbol))) if state.schema.symbol else names
     table = decode(state, _narrowed(selections, count, last=last), Interval(), needed)
-    picked = _ends(Symbols.of(table.column(state.schema.symbol) if state.schema.symbol else None, table.num_rows).codes, count, last=last)
-    return Result(table.take(pa.array(picked)).select(list(names)), symbol=state.schema.symbol, time=state.schema.time)
+    picked = _ends(
+        Symbols.of(table.column(state.schema.symbol) if state.schema.symbol else None, table.num_rows).codes,
+        count,
+        last=last,
+    )
+    return Result(
+        table.take(pa.array(picked)).select(list(names)), symbol=state.schema.symbol, time=state.schema.time
+    )
 
 
 def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Selection]:
     """Keep the pieces that can hold one of the rows wanted.
 
-    Seen from the wanted end, the nearest pieces with `count` rows in all are taken for each symbol, and then every
-    piece that reaches into their range of time: files may overlap.
+    Seen from the wanted end, the nearest pieces with `count` rows in all are taken for each symbol, and
+    then every piece that reaches into their range of time: files may overlap.
     """
     if not selections:
         return []
@@ -58,12 +69,14 @@ def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Se
     cuts = np.cumsum([len(selection.pieces) for selection in selections])[:-1]
     masks = np.split(keep, cuts)
     return [
-        replace(selection, pieces=selection.pieces[mask]) for selection, mask in zip(selections, masks, strict=True) if mask.any()
+        replace(selection, pieces=selection.pieces[mask])
+        for selection, mask in zip(selections, masks, strict=True)
+        if mask.any()
     ]
 
 
 def _pieces(selections: list[Selection], *, last: bool) -> tuple[Integers, Integers, Integers, Integers]:
-    """Return for all pieces: symbol rank, distance of the near and of the far edge from the wanted end, rows."""
+    """Return for all pieces: symbol rank, distances of near and far edge from the wanted end, rows."""
     names = sorted({symbol for selection in selections for symbol in selection.footer.symbols})
     rank = {symbol: position for position, symbol in enumerate(names)}
     symbol, near, far, rows = [], [], [], []
@@ -90,5 +103,7 @@ def _ends(codes: npt.NDArray[np.int32], count: int, *, last: bool) -> Integers:
     """Return the rows to keep of rows grouped by symbol."""
     starts = run_starts(codes)
     stops = np.append(starts[1:], len(codes))
-    low, high = (np.maximum(starts, stops - count), stops) if last else (starts, np.minimum(stops, starts + count))
+    low, high = (
+        (np.maximum(starts, stops - count), stops) if last else (starts, np.minimum(stops, starts + count))
+    )
     return np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in zip(low, high, strict=True))])

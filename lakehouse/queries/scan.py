@@ -35,7 +35,12 @@ class Scan:
     """Rows of some symbols in an interval; reads as late and as little as it can."""
 
     def __init__(
-        self, state: TableState, *, symbols: Sequence[str] | None = None, interval: Interval | None = None, columns: Sequence[str] | None = None
+        self,
+        state: TableState,
+        *,
+        symbols: Sequence[str] | None = None,
+        interval: Interval | None = None,
+        columns: Sequence[str] | None = None,
     ) -> None:
         self._state = state
         self._symbols = None if symbols is None else tuple(dict.fromkeys(symbols))
@@ -83,7 +88,8 @@ class Scan:
     def __repr__(self) -> str:
         """Name the question; reads nothing."""
         symbols = "all symbols" if self._symbols is None else f"{len(self._symbols)} symbols"
-        return f"<Scan of {self._state.name} version {self._state.version}: {symbols}, {len(self._columns)} columns>"
+        version = f"{self._state.name} version {self._state.version}"
+        return f"<Scan of {version}: {symbols}, {len(self._columns)} columns>"
 
     def _result(self, table: pa.Table) -> Result:
         return Result(table, symbol=self._state.schema.symbol, time=self._state.schema.time)
@@ -118,16 +124,22 @@ def check_columns(state: TableState, columns: Sequence[str] | None) -> tuple[str
 
 
 def check_symbols(state: TableState, symbols: Sequence[str] | None, chosen: Sequence[Selection]) -> None:
-    """Raise if a symbol that was asked for has no row in the whole version; costs nothing where all were found.
+    """Raise if a symbol that was asked for has no row in the version; costs nothing where all were found.
 
     Raises:
         NotFoundError: naming the symbol and its nearest neighbours.
     """
-    found = {selection.footer.symbols[code] for selection in chosen for code in set(selection.footer.code[selection.pieces].tolist())}
+    found = {
+        selection.footer.symbols[code]
+        for selection in chosen
+        for code in set(selection.footer.code[selection.pieces].tolist())
+    }
     missing = [symbol for symbol in symbols or () if symbol not in found]
     if not missing or not state.files:
         return
-    known = {symbol for selection in select_pieces(state, None, Interval()) for symbol in selection.footer.symbols}
+    known = {
+        symbol for selection in select_pieces(state, None, Interval()) for symbol in selection.footer.symbols
+    }
     for symbol in missing:
         if symbol not in known:
             raise NotFoundError.among(f"symbol of {state.name}", symbol, known)

@@ -24,7 +24,13 @@ def lake(tmp_path: Path) -> lakehouse.Lake:
 def bars() -> Bars:
     """Give a function that makes minute bars: symbols, number of days, first day, and the price of all."""
 
-    def make(symbols: tuple[str, ...] = ("IBM", "BRK/B"), days: int = 3, *, first: int = 19_724, price: float = 100.0) -> pl.DataFrame:
+    def make(
+        symbols: tuple[str, ...] = ("IBM", "BRK/B"),
+        days: int = 3,
+        *,
+        first: int = 19_724,
+        price: float = 100.0,
+    ) -> pl.DataFrame:
         times = [(first + day) * NS_PER_DAY + 14 * 3600 * 10**9 for day in range(days)]
         return pl.DataFrame(
             {
@@ -43,7 +49,9 @@ def bars() -> Bars:
 
 @pytest.fixture
 def product(lake: lakehouse.Lake, bars: Bars) -> lakehouse.Product:
-    """Give a product of minute bars, keyed by symbol and time, with three days of two symbols in version 1."""
-    made = lake.create("market_data.bars_1m", like=bars(), key=("symbol", "time"), layout="date=month,symbol=row_groups")
+    """Give a product of bars, keyed by symbol and time, with three days of two symbols in version 1."""
+    made = lake.create(
+        "market_data.bars_1m", like=bars(), key=("symbol", "time"), layout="date=month,symbol=row_groups"
+    )
     made.append(bars())
     return made

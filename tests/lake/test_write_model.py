@@ -23,7 +23,12 @@ SYMBOLS = ["A", "BRK/B", "日経225"]
 SCHEMA = {"symbol": pl.String, "time": pl.Datetime("ns", "UTC"), "price": pl.Float64, "size": pl.Int32}
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from(SYMBOLS), st.integers(0, 11), st.none() | st.sampled_from([1.0, 2.5, -0.0]), st.none() | st.integers(0, 2)),
+    st.tuples(
+        st.sampled_from(SYMBOLS),
+        st.integers(0, 11),
+        st.none() | st.sampled_from([1.0, 2.5, -0.0]),
+        st.none() | st.integers(0, 2),
+    ),
     min_size=1,
     max_size=6,
 )
@@ -63,12 +68,18 @@ class WriteMachine(RuleBasedStateMachine):
 
     keyed = True
 
-    @initialize(layout=st.sampled_from(["date=month,symbol=row_groups", "date=none,symbol=row_groups", "date=year,symbol=identity"]))
+    @initialize(
+        layout=st.sampled_from(
+            ["date=month,symbol=row_groups", "date=none,symbol=row_groups", "date=year,symbol=identity"]
+        )
+    )
     def create(self, layout: str) -> None:
         self.folder = tempfile.TemporaryDirectory()
         lake = lakehouse.open(Path(self.folder.name), create=True)
         key = ("symbol", "time") if self.keyed else ()
-        self.product = lake.create("market_data.ticks", like=frame([Row("A", 0, 1.0, 1)]), key=key, layout=layout)
+        self.product = lake.create(
+            "market_data.ticks", like=frame([Row("A", 0, 1.0, 1)]), key=key, layout=layout
+        )
         self.rows: list[Row] = []
         self.versions: dict[int, list[Row]] = {0: []}
 
@@ -105,12 +116,20 @@ class WriteMachine(RuleBasedStateMachine):
         if not new:
             return
         commit = self.product.update(frame([Row(*values) for values in raw]))
-        symbols, low, high = {row.symbol for row in new}, min(row.slot for row in new), max(row.slot for row in new)
+        symbols, low, high = (
+            {row.symbol for row in new},
+            min(row.slot for row in new),
+            max(row.slot for row in new),
+        )
         kept = [row for row in self.rows if row.symbol not in symbols or not low <= row.slot <= high]
         self.counted(commit, len(raw), len(new), quarantined, duplicates)
         self.became(ordered([*kept, *new]))
 
-    @rule(symbols=st.none() | st.lists(st.sampled_from(SYMBOLS), min_size=1), start=st.integers(0, 12), length=st.integers(0, 6))
+    @rule(
+        symbols=st.none() | st.lists(st.sampled_from(SYMBOLS), min_size=1),
+        start=st.integers(0, 12),
+        length=st.integers(0, 6),
+    )
     def delete(self, symbols: list[str] | None, start: int, length: int) -> None:
         ten_days = 10 * NS_PER_DAY
         self.product.delete(symbols, start=start * ten_days, end=(start + length) * ten_days)
@@ -133,7 +152,8 @@ class WriteMachine(RuleBasedStateMachine):
         if hasattr(self, "product"):
             assert read(self.product.read()) == [repr(row) for row in self.rows]
             state = self.product.state()
-            assert state.rows == len(self.rows) and sum(file.rows for file in state.files) == len(self.rows)
+            assert state.rows == len(self.rows)
+            assert sum(file.rows for file in state.files) == len(self.rows)
 
     @rule(data=st.data())
     def old_versions_stay(self, data: st.DataObject) -> None:
@@ -155,8 +175,15 @@ class WriteMachine(RuleBasedStateMachine):
         quarantined = sum(len(values[row.key]) > 1 for row in rows)
         return good, quarantined, len(rows) - len(good) - quarantined
 
-    def counted(self, commit: lakehouse.Commit, rows_in: int, accepted: int, quarantined: int, duplicates: int) -> None:
-        assert (commit.rows_in, commit.accepted, commit.quarantined, commit.duplicates) == (rows_in, accepted, quarantined, duplicates)
+    def counted(
+        self, commit: lakehouse.Commit, rows_in: int, accepted: int, quarantined: int, duplicates: int
+    ) -> None:
+        assert (commit.rows_in, commit.accepted, commit.quarantined, commit.duplicates) == (
+            rows_in,
+            accepted,
+            quarantined,
+            duplicates,
+        )
         assert commit.rows_in == commit.accepted + commit.quarantined + commit.duplicates
 
     def became(self, rows: list[Row]) -> None:
@@ -184,7 +211,6 @@ class WriteMachine(RuleBasedStateMachine):
         assert whole.ok, whole.problems
         if not state.schema.has_sequence:
             assert digest_of(self.product.read().to_arrow()) == state.digest
-
 
 
 class KeylessMachine(WriteMachine):

@@ -63,7 +63,9 @@ ROWS = st.lists(
     min_size=1,
     max_size=12,
 )
-SCHEMA = pa.schema([("time", pa.int64()), ("price", pa.float64()), ("flag", pa.bool_()), ("venue", pa.string())])
+SCHEMA = pa.schema(
+    [("time", pa.int64()), ("price", pa.float64()), ("flag", pa.bool_()), ("venue", pa.string())]
+)
 
 
 @given(ROWS)
@@ -72,18 +74,24 @@ def test_the_fast_digest_is_the_specification(rows: list[dict[str, int | float |
 
 
 @given(ROWS, st.randoms())
-def test_neither_order_nor_chunks_nor_encoding_change_it(rows: list[dict[str, object]], random: object) -> None:
+def test_neither_order_nor_chunks_nor_encoding_change_it(
+    rows: list[dict[str, object]], random: object
+) -> None:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     order = list(range(len(rows)))
     random.shuffle(order)  # type: ignore[attr-defined]
     half = len(rows) // 2
-    shuffled = pa.concat_tables([table.take(pa.array(order[:half], pa.int64())), table.take(pa.array(order[half:], pa.int64()))])
+    shuffled = pa.concat_tables(
+        [table.take(pa.array(order[:half], pa.int64())), table.take(pa.array(order[half:], pa.int64()))]
+    )
     encoded = shuffled.set_column(3, "venue", shuffled.column("venue").dictionary_encode())
     assert digest_of(encoded) == digest_of(table)
 
 
 @given(ROWS, ROWS)
-def test_digests_add_and_subtract_like_sets_of_rows(left: list[dict[str, object]], right: list[dict[str, object]]) -> None:
+def test_digests_add_and_subtract_like_sets_of_rows(
+    left: list[dict[str, object]], right: list[dict[str, object]]
+) -> None:
     a, b = (pa.Table.from_pylist(rows, schema=SCHEMA) for rows in (left, right))
     both = add(digest_of(a), digest_of(b))
     assert both == digest_of(pa.concat_tables([a, b]))
@@ -91,22 +99,34 @@ def test_digests_add_and_subtract_like_sets_of_rows(left: list[dict[str, object]
 
 
 def test_a_null_column_added_later_changes_nothing() -> None:
-    table = pa.Table.from_pylist([{"time": 1, "price": 2.0}], schema=pa.schema([("time", pa.int64()), ("price", pa.float64())]))
+    table = pa.Table.from_pylist(
+        [{"time": 1, "price": 2.0}], schema=pa.schema([("time", pa.int64()), ("price", pa.float64())])
+    )
     assert digest_of(table.append_column("venue", pa.nulls(1, pa.string()))) == digest_of(table)
 
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [([0.0], [-0.0]), ([0.0], [None]), ([float("nan")], [None]), ([1.0, 1.0], [1.0]), ([1.0], [np.nextafter(1.0, 2.0)])],
+    [
+        ([0.0], [-0.0]),
+        ([0.0], [None]),
+        ([float("nan")], [None]),
+        ([1.0, 1.0], [1.0]),
+        ([1.0], [np.nextafter(1.0, 2.0)]),
+    ],
 )
 def test_rows_that_differ_in_one_bit_differ(left: list[float | None], right: list[float | None]) -> None:
-    a, b = (digest_of(pa.Table.from_arrays([pa.array(values, pa.float64())], ["x"])) for values in (left, right))
+    a, b = (
+        digest_of(pa.Table.from_arrays([pa.array(values, pa.float64())], ["x"])) for values in (left, right)
+    )
     assert a != b
 
 
 def test_every_nan_is_the_same() -> None:
     odd = np.array([0x7FF8000000000001], np.uint64).view(np.float64)
-    a, b = (digest_of(pa.Table.from_arrays([pa.array(values)], ["x"])) for values in (odd, np.array([np.nan])))
+    a, b = (
+        digest_of(pa.Table.from_arrays([pa.array(values)], ["x"])) for values in (odd, np.array([np.nan]))
+    )
     assert a == b
 
 
@@ -118,8 +138,18 @@ def test_the_same_values_in_exchanged_columns_differ() -> None:
 def test_the_published_value_of_version_one_never_changes() -> None:
     """A digest written into a lock file must mean the same in every later release."""
     table = pa.Table.from_pylist(
-        [{"symbol": "IBM", "time": 1_704_186_600_000_000_000, "price": 101.25, "size": 7}, {"symbol": "BRK/B", "time": -1, "price": None, "size": 0}],
-        schema=pa.schema([("symbol", pa.string()), ("time", pa.timestamp("ns", "UTC")), ("price", pa.float64()), ("size", pa.int32())]),
+        [
+            {"symbol": "IBM", "time": 1_704_186_600_000_000_000, "price": 101.25, "size": 7},
+            {"symbol": "BRK/B", "time": -1, "price": None, "size": 0},
+        ],
+        schema=pa.schema(
+            [
+                ("symbol", pa.string()),
+                ("time", pa.timestamp("ns", "UTC")),
+                ("price", pa.float64()),
+                ("size", pa.int32()),
+            ]
+        ),
     )
     assert digest_of(table) == "4761b5cc704c41225d81a3e1d84e4e46"
 

@@ -28,35 +28,67 @@ from lakehouse.store import LocalStore
 from lakehouse.times import NS_PER_DAY, Interval
 
 TICKS = TableSchema(
-    (Column("symbol", "string", False), Column("time", "timestamp[ns]", False), Column("price", "float64"), Column("venue", "string")),
+    (
+        Column("symbol", "string", False),
+        Column("time", "timestamp[ns]", False),
+        Column("price", "float64"),
+        Column("venue", "string"),
+    ),
     "symbol",
     "time",
 )
 SYMBOLS = ["A", "BRK/B", "NA", "ibm", "日経225"]
 ROWS = st.lists(
-    st.tuples(st.sampled_from(SYMBOLS), st.integers(-5, 70 * 8), st.none() | st.floats(allow_nan=False), st.sampled_from(["N", "Q", None])),
+    st.tuples(
+        st.sampled_from(SYMBOLS),
+        st.integers(-5, 70 * 8),
+        st.none() | st.floats(allow_nan=False),
+        st.sampled_from(["N", "Q", None]),
+    ),
     min_size=1,
     max_size=40,
 )
-LAYOUTS = ["date=day,symbol=row_groups", "date=month,symbol=identity", "date=year,symbol=bucket(2)", "date=none,symbol=row_groups"]
+LAYOUTS = [
+    "date=day,symbol=row_groups",
+    "date=month,symbol=identity",
+    "date=year,symbol=bucket(2)",
+    "date=none,symbol=row_groups",
+]
 
 
 def stored(rows: list[tuple[str, int, float | None, str | None]]) -> pa.Table:
     """Sort rows as the write path does; an eighth of a day a tick, so that ties and borders are frequent."""
-    frame = pl.DataFrame(rows, schema=["symbol", "slot", "price", "venue"], orient="row", strict=False).with_columns(
-        pl.col("price").cast(pl.Float64), pl.col("venue").cast(pl.String), time=pl.col("slot").cast(pl.Int64) * (NS_PER_DAY // 8)
+    frame = pl.DataFrame(
+        rows, schema=["symbol", "slot", "price", "venue"], orient="row", strict=False
+    ).with_columns(
+        pl.col("price").cast(pl.Float64),
+        pl.col("venue").cast(pl.String),
+        time=pl.col("slot").cast(pl.Int64) * (NS_PER_DAY // 8),
     )
     frame = frame.sort("symbol", "time", maintain_order=True)
     codes = frame["symbol"].rank("dense").cast(pl.Int32).to_numpy()
     ranks = tie_ranks(codes, frame["time"].to_numpy())
-    table = frame.select("symbol", "time", "price", "venue").to_arrow().cast(
-        pa.schema([("symbol", pa.string()), ("time", pa.int64()), ("price", pa.float64()), ("venue", pa.string())])
+    table = (
+        frame.select("symbol", "time", "price", "venue")
+        .to_arrow()
+        .cast(
+            pa.schema(
+                [
+                    ("symbol", pa.string()),
+                    ("time", pa.int64()),
+                    ("price", pa.float64()),
+                    ("venue", pa.string()),
+                ]
+            )
+        )
     )
     return table.append_column("_sequence", pa.array(ranks, pa.int32()))
 
 
 def table_of(root: Path, layout: str) -> Table:
-    table = Table(LocalStore(root), ProductName("market_data", "ticks"), 1, TICKS, contract_version="1.0.0", layout=None)
+    table = Table(
+        LocalStore(root), ProductName("market_data", "ticks"), 1, TICKS, contract_version="1.0.0", layout=None
+    )
     table.create(Layout.parse(layout))
     return table
 
@@ -69,7 +101,11 @@ def write(table: Table, rows: pa.Table) -> TableState:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@given(rows=ROWS, symbols=st.none() | st.lists(st.sampled_from(SYMBOLS), max_size=3), edges=st.tuples(st.integers(-8, 600), st.integers(0, 300)))
+@given(
+    rows=ROWS,
+    symbols=st.none() | st.lists(st.sampled_from(SYMBOLS), max_size=3),
+    edges=st.tuples(st.integers(-8, 600), st.integers(0, 300)),
+)
 def test_a_selection_is_the_filter_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory,
     layout: str,
@@ -101,7 +137,9 @@ def test_rows_of_several_files_merge_into_one_total_order(
     """The files overlap in time; the stored sequence alone decides between equal times."""
     table = table_of(tmp_path_factory.mktemp("t"), "date=month,symbol=row_groups")
     later = stored(second)
-    moved = later.set_column(4, "_sequence", pa.array(np.asarray(later.column("_sequence")) + 1000, pa.int32()))
+    moved = later.set_column(
+        4, "_sequence", pa.array(np.asarray(later.column("_sequence")) + 1000, pa.int32())
+    )
     write(table, stored(first))
     state = write(table, moved)
     both = pl.concat([pl.DataFrame(pl.from_arrow(stored(first))), pl.DataFrame(pl.from_arrow(moved))])
@@ -113,7 +151,11 @@ def test_rows_of_several_files_merge_into_one_total_order(
 def test_large_symbols_have_row_groups_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_files, "OWN_ROW_GROUP", 10)
     monkeypatch.setattr(parquet_files, "LARGEST_ROW_GROUP", 25)
-    rows = [(symbol, slot, 1.0, "N") for symbol, count in (("A", 3), ("B", 60), ("C", 2), ("D", 12), ("E", 5)) for slot in range(count)]
+    rows = [
+        (symbol, slot, 1.0, "N")
+        for symbol, count in (("A", 3), ("B", 60), ("C", 2), ("D", 12), ("E", 5))
+        for slot in range(count)
+    ]
     state = write(table_of(tmp_path, "date=none,symbol=row_groups"), stored(rows))
     footer = footer_of(state.store, state.files[0], "time")
     assert np.diff(footer.group_starts).tolist() == [3, 20, 20, 20, 2, 12, 5]
@@ -173,7 +215,14 @@ class ForgetfulStore(LocalStore):
 
 def test_an_entry_of_our_own_that_is_there_already_is_a_success(tmp_path: Path) -> None:
     table_of(tmp_path, LAYOUTS[0])
-    table = Table(ForgetfulStore(tmp_path), ProductName("market_data", "ticks"), 1, TICKS, contract_version="1.0.0", layout=None)
+    table = Table(
+        ForgetfulStore(tmp_path),
+        ProductName("market_data", "ticks"),
+        1,
+        TICKS,
+        contract_version="1.0.0",
+        layout=None,
+    )
     assert table.commit(table.head(), Change(), Commit("", 0, "append", "", id="mine")).version == 1
     assert table.head().version == 1
 
@@ -182,10 +231,18 @@ def test_old_versions_are_replayed_from_checkpoints(tmp_path: Path) -> None:
     table = table_of(tmp_path, LAYOUTS[0])
     first = write(table, stored([("A", 1, 2.0, "N")]))
     for number in range(230):
-        table.commit(table.head(), Change(transactions={f"key {number}": 0}), Commit("", 0, "append", "", id=str(number)))
+        table.commit(
+            table.head(),
+            Change(transactions={f"key {number}": 0}),
+            Commit("", 0, "append", "", id=str(number)),
+        )
     fresh = Table(LocalStore(tmp_path), table.name, 1, TICKS, contract_version="1.0.0", layout=None)
-    assert sorted(path.name for path in (tmp_path / table.path / "_delta_log").glob("*.checkpoint.parquet"))[0].startswith("0" * 17 + "100")
-    assert fresh.head().version == 231 and fresh.head().transactions == table.head().transactions
-    assert fresh.head().files == first.files and fresh.head().digest == first.digest
+    assert sorted(path.name for path in (tmp_path / table.path / "_delta_log").glob("*.checkpoint.parquet"))[
+        0
+    ].startswith("0" * 17 + "100")
+    assert fresh.head().version == 231
+    assert fresh.head().transactions == table.head().transactions
+    assert fresh.head().files == first.files
+    assert fresh.head().digest == first.digest
     assert fresh.at(150).transactions.keys() == {f"key {n}" for n in range(149)}
     assert fresh.at(0).files == ()
