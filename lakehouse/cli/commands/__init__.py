@@ -1,0 +1,35 @@
+"""The commands, each with its grammar and what it does; modules import the lake only when a command runs."""
+
+from __future__ import annotations
+
+from lakehouse.cli.commands import (
+    checkouts,
+    contracts,
+    demo,
+    lakes,
+    layout,
+    loading,
+    pins,
+    quarantine,
+    questions,
+    shell,
+    versions,
+)
+
+COMMANDS = (
+    lakes.add_commands,
+    contracts.add_commands,
+    loading.add_commands,
+    questions.add_commands,
+    shell.add_commands,
+    pins.add_commands,
+    checkouts.add_commands,
+    versions.add_commands,
+    quarantine.add_commands,
+    layout.add_commands,
+    demo.add_commands,
+)
+"""In the order of the overview."""
+
+PASSING = frozenset({"demo", "shell"})
+"""Commands that pass what follows `--` on to another program."""
