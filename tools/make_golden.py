@@ -118,7 +118,7 @@ def _product(lake: Lake, name: str) -> dict[str, Any]:
 
 
 def sums(frame: pl.DataFrame) -> dict[str, str]:
-    """Return a figure for each column: the exact sum of its numbers or the hash of its texts, and its nulls."""
+    """Return for each column the exact sum of its numbers or the hash of its texts, and its nulls."""
     return {name: _sum(frame[name]) for name in frame.columns}
 
 
