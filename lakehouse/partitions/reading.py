@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError
+from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
 from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.parquet_files import times_of
-from lakehouse.partitions.sorting import dictionary_array, sort_order
+from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
 from lakehouse.times import Interval
@@ -134,7 +135,7 @@ def _decode(
 
     parts = list(_pool().map(one, selections)) if several else [one(selection) for selection in selections]
     if not parts:
-        return stored.empty_table()
+        return empty_table(stored)
     table = pa.concat_tables([part.table for part in parts])
     codes = np.concatenate([part.codes for part in parts])
     if several:
@@ -174,7 +175,9 @@ def _decode_file(
     if int(lengths.sum()) != table.num_rows:
         picked = _spans(starts, lengths)
         table = (
-            table.slice(int(starts[0]), len(picked)) if _contiguous(picked) else table.take(pa.array(picked))
+            table.slice(int(starts[0]), len(picked))
+            if _contiguous(picked)
+            else table.take(int64_array(picked))
         )
         times = None if times is None else times[picked]
     return _Rows(table, codes, times if ordered else None)
@@ -255,12 +258,10 @@ def _in_order(
     instants = np.concatenate([part for part in times if part is not None]) if schema.time else None
     ranks = _ranks(table) if schema.has_sequence else None
     order = sort_order(codes, instants, ranks)
-    return (table, codes) if order is None else (table.take(pa.array(order)), codes[order])
+    return (table, codes) if order is None else (table.take(int64_array(order)), codes[order])
 
 
 def _ranks(table: pa.Table) -> npt.NDArray[Any]:
-    from lakehouse.partitions.sorting import integers
-
     return integers(table.column(SEQUENCE))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Integers = npt.NDArray[np.int64]
+from lakehouse.partitions.arrays import Integers, dictionary_array, integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +42,6 @@ class Symbols:
         return dictionary_array(self.codes, self.names)
 
 
-def dictionary_array(codes: npt.NDArray[np.int32], names: tuple[str, ...]) -> pa.Array:
-    """Build a dictionary<int32, string> array without converting row by row."""
-    indices = pa.Array.from_buffers(pa.int32(), len(codes), [None, pa.py_buffer(np.ascontiguousarray(codes))])
-    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
-
-
-def integers(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """View a null-free column of integers, times or dates as a numpy array."""
-    if isinstance(array, pa.ChunkedArray):
-        chunks = [integers(chunk) for chunk in array.chunks]
-        return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, np.zeros(0, _dtype(array.type))])
-    dtype = _dtype(array.type)
-    data = array.buffers()[1]
-    return (
-        np.zeros(0, dtype)
-        if data is None
-        else np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
-    )
-
-
-def _dtype(kind: pa.DataType) -> np.dtype[Any]:
-    if pa.types.is_date32(kind):
-        return np.dtype(np.int32)
-    return np.dtype(np.int64) if pa.types.is_timestamp(kind) else np.dtype(str(kind))
-
-
 def sort_order(
     codes: npt.NDArray[np.int32], times: Integers | None, ranks: npt.NDArray[Any] | None = None
 ) -> Integers | None:
@@ -97,6 +71,12 @@ def tie_ranks(codes: npt.NDArray[np.int32], times: Integers | None) -> npt.NDArr
     lengths = np.diff(np.append(starts, len(codes)))
     ranks: npt.NDArray[np.int32] = (np.arange(len(codes)) - np.repeat(starts, lengths)).astype(np.int32)
     return ranks
+
+
+def runs(*columns: npt.NDArray[Any]) -> tuple[Integers, Integers]:
+    """Return the first row of each run, and the row after its last."""
+    starts = run_starts(*columns)
+    return starts, np.append(starts, len(columns[0]))[1:] if len(starts) else starts
 
 
 def run_starts(*columns: npt.NDArray[Any]) -> Integers:

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
+from lakehouse.partitions.arrays import dictionary_array, int64_array, text_array
 from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.reading import read_stored, select_pieces
-from lakehouse.partitions.sorting import Symbols, dictionary_array, run_starts
+from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result
 from lakehouse.schema import arrow_type
@@ -38,12 +39,13 @@ def read_symbols(state: TableState) -> Result:
             old = found.get(symbol, (first, last, 0))
             found[symbol] = min(old[0], first), max(old[1], last), old[2] + count
     names = sorted(found)
-    columns = [pa.array(names, pa.string())]
+    columns = [text_array(names)]
     if state.schema.time is not None:
         columns += [
-            pa.array([found[name][side] for name in names], pa.int64()).cast(_INSTANT) for side in (0, 1)
+            int64_array(np.array([found[name][side] for name in names], np.int64)).view(_INSTANT)
+            for side in (0, 1)
         ]
-    columns.append(pa.array([found[name][2] for name in names], pa.int64()))
+    columns.append(int64_array(np.array([found[name][2] for name in names], np.int64)))
     labels = ["symbol", "first", "last", "rows"] if state.schema.time is not None else ["symbol", "rows"]
     return Result(pa.Table.from_arrays(columns, labels), symbol="symbol")
 

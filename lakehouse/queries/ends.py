@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
+from lakehouse.partitions.arrays import int64_array
 from lakehouse.partitions.reading import Selection, decode, select_pieces
-from lakehouse.partitions.sorting import Symbols, run_starts
+from lakehouse.partitions.sorting import Symbols, run_starts, runs
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result
 from lakehouse.queries.scan import check_columns, check_symbols
@@ -47,7 +47,9 @@ def read_ends(
         last=last,
     )
     return Result(
-        table.take(pa.array(picked)).select(list(names)), symbol=state.schema.symbol, time=state.schema.time
+        table.take(int64_array(picked)).select(list(names)),
+        symbol=state.schema.symbol,
+        time=state.schema.time,
     )
 
 
@@ -101,8 +103,7 @@ def _running_before(group: Integers, rows: Integers) -> Integers:
 
 def _ends(codes: npt.NDArray[np.int32], count: int, *, last: bool) -> Integers:
     """Return the rows to keep of rows grouped by symbol."""
-    starts = run_starts(codes)
-    stops = np.append(starts[1:], len(codes))
+    starts, stops = runs(codes)
     low, high = (
         (np.maximum(starts, stops - count), stops) if last else (starts, np.minimum(stops, starts + count))
     )

@@ -1,0 +1,61 @@
+"""Between numpy and Arrow without a copy, and without pandas.
+
+`pa.array` on a list, `Array.to_numpy` and `Schema.empty_table` import pandas where it is installed, which costs
+a cold read more than a second (pyarrow 26). What reads need goes through buffers instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Integers = npt.NDArray[np.int64]
+
+
+def integers(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """View a null-free column of integers, times or dates as a numpy array."""
+    if isinstance(array, pa.ChunkedArray):
+        chunks = [integers(chunk) for chunk in array.chunks]
+        return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, np.zeros(0, _dtype(array.type))])
+    dtype = _dtype(array.type)
+    data = array.buffers()[1]
+    if data is None:
+        return np.zeros(0, dtype)
+    return np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+
+
+def int64_array(values: npt.NDArray[Any]) -> pa.Array:
+    """Return integers as an Arrow array, for row numbers and counts."""
+    data = np.ascontiguousarray(values, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(data), [None, pa.py_buffer(data)])
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """Return texts as an Arrow array of strings."""
+    encoded = [text.encode("utf-8") for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def dictionary_array(codes: npt.NDArray[np.int32], texts: Sequence[str]) -> pa.Array:
+    """Return texts by their codes, as a dictionary<int32, string> array."""
+    data = np.ascontiguousarray(codes, np.int32)
+    indices = pa.Array.from_buffers(pa.int32(), len(data), [None, pa.py_buffer(data)])
+    return pa.DictionaryArray.from_arrays(indices, text_array(texts))
+
+
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """Return a table of a schema without rows."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def _dtype(kind: pa.DataType) -> np.dtype[Any]:
+    if pa.types.is_date32(kind):
+        return np.dtype(np.int32)
+    return np.dtype(np.int64) if pa.types.is_timestamp(kind) else np.dtype(str(kind))
