@@ -62,15 +62,16 @@ def instruments() -> pl.DataFrame:
 
 
 def broken_bars() -> pl.DataFrame:
-    """Return six bars of 2025 of which three break a rule."""
-    day = dt.date(2025, 1, 2)
-    good = [(symbol, day, 10.0, 11.0, 9.0, 10.5, 100.0) for symbol in ("IBM", "NA", "日経225")]
-    bad = [
-        ("KO", day, 10.0, 9.0, 11.0, 10.0, 100.0),  # high below low
-        ("PEP", day, -1.0, 11.0, -2.0, 10.0, 100.0),  # below zero
-        ("SAP", day, 10.0, 11.0, 9.0, 10.0, -5.0),  # a negative volume
-    ]
-    return pl.DataFrame([*good, *bad], schema=_BAR_TYPES, orient="row")
+    """Return six bars of the first session of 2025, of which the last three break a rule."""
+    last = bars(2024).group_by("symbol", maintain_order=True).last().with_columns(date=dt.date(2025, 1, 2))
+    rows = {
+        symbol: last.filter(pl.col("symbol") == symbol)
+        for symbol in ("IBM", "NA", "日経225", "KO", "PEP", "SAP")
+    }
+    rows["KO"] = rows["KO"].with_columns(high="low", low="high")
+    rows["PEP"] = rows["PEP"].with_columns(-pl.col("open"), -pl.col("low"))
+    rows["SAP"] = rows["SAP"].with_columns(-pl.col("volume"))
+    return pl.concat(rows.values())
 
 
 def corrected_bars() -> pl.DataFrame:

@@ -107,7 +107,7 @@ def test_equal_trades_are_all_there_in_order_of_arrival(root: Lake) -> None:
 
 def test_quarantine_is_readable(root: Lake) -> None:
     listed = root[BARS].quarantine.list().to_polars()
-    assert listed["rules"].to_list() == ["ohlc: 1, positive_prices: 1, non_negative_volume: 1"]
+    assert listed["rules"].to_list() == ["ohlc: 2, positive_prices: 1, non_negative_volume: 1"]
     refused = root[BARS].quarantine.read().to_polars()
     assert refused["symbol"].to_list() == ["KO", "PEP", "SAP"]
 
