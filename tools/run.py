@@ -118,7 +118,7 @@ def run(program: str, *arguments: str, allowed: Sequence[int] = (0,)) -> list[st
     environment["PATH"] = os.pathsep.join([str(SCRIPTS), os.environ.get("PATH", "")])
     command = [str(script(program)), *arguments]
     code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    return [] if code in allowed else [f"{program} {arguments[0]}" if arguments else program]
+    return [] if code in allowed else [" ".join([program, *(a for a in arguments[:1] if a.isalpha())])]
 
 
 def install(extra: str) -> bool:

@@ -40,7 +40,7 @@ def unpacked_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def starter_of_the_repository() -> dict[str, bytes]:
-    files = (path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.is_file())
+    files = (path for folder in SOURCES for path in (ROOT / folder).rglob("[!.]*") if path.is_file())
     return {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
 
 
