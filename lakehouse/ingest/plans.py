@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import KeyConflictError
+from lakehouse.partitions.arrays import int64_array, integers
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.reading import read_stored, select_pieces, to_reader_types, whole
-from lakehouse.partitions.sorting import Symbols, integers, sort_order, tie_ranks
+from lakehouse.partitions.sorting import Symbols, sort_order, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import MAX_NS, Interval
@@ -63,14 +64,25 @@ def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
     return Scope(symbols, Interval(int(times.min()), min(MAX_NS, int(times.max()) + 1)))
 
 
+def key_scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
+    """Return where rows of equal keys may be: a key without symbol or time reaches over all of them."""
+    scope = scope_of(rows, schema)
+    if not schema.key:
+        return scope
+    symbols = scope.symbols if schema.symbol in schema.key else None
+    return Scope(symbols, scope.interval if schema.time in schema.key else Interval())
+
+
 def plan_append(state: TableState, good: pa.Table) -> Plan:
     """Add rows; a stored key with other values refuses all, equal rows are duplicates.
 
     Raises:
         KeyConflictError: naming some of the keys.
     """
-    schema, scope, duplicates = state.schema, scope_of(good, state.schema), 0
-    if schema.key and good.num_rows:
+    if not good.num_rows:
+        return _nothing(state)
+    schema, scope, duplicates = state.schema, key_scope_of(good, state.schema), 0
+    if schema.key:
         old = _stored_in(state, scope)
         if old.num_rows:
             found = match(good, old.select(good.column_names), schema.key)
@@ -78,12 +90,15 @@ def plan_append(state: TableState, good: pa.Table) -> Plan:
                 raise _conflict(state, good, found.changed_new)
             duplicates = int(found.equal_new.sum())
             good = _keep(good, ~found.equal_new)
-    return Plan(sequenced(state, good, scope), scope, accepted=good.num_rows, duplicates=duplicates)
+    rows = sequenced(state, good, scope_of(good, schema))
+    return Plan(rows, scope, accepted=good.num_rows, duplicates=duplicates)
 
 
 def plan_upsert(state: TableState, good: pa.Table) -> Plan:
     """Replace by key; without a key, replace whole groups of equal symbol and time."""
-    schema, scope = state.schema, scope_of(good, state.schema)
+    if not good.num_rows:
+        return _nothing(state)
+    schema, scope = state.schema, key_scope_of(good, state.schema)
     key = schema.key or tuple(name for name in (schema.symbol, schema.time) if name)
     equal = np.zeros(good.num_rows, np.bool_)
 
@@ -97,14 +112,23 @@ def plan_upsert(state: TableState, good: pa.Table) -> Plan:
 
     kept, removed, files = _rewrite(state, scope, replaced)
     new = _keep(good, ~equal)
-    rows = _merged(schema, kept, sequenced(state, new, scope, fresh=not schema.key))
+    added = sequenced(state, new, scope_of(new, schema), fresh=not schema.key)
+    rows = _merged(schema, kept, added)
     return Plan(
         rows, scope, accepted=new.num_rows, duplicates=int(equal.sum()), removed=removed, remove=files
     )
 
 
 def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan:
-    """Take every row in the scope out, and put `good` in its place."""
+    """Take every row in the scope out, and put `good` in its place.
+
+    Where every new row was refused there is nothing to put in its place, so nothing is taken out.
+
+    Raises:
+        KeyConflictError: a key is stored outside the scope, which a key without symbol or time may be.
+    """
+    if good is not None and not good.num_rows:
+        return _nothing(state)
 
     def replaced(old: pa.Table) -> Booleans:
         return rows_inside(old, state.schema, scope)
@@ -112,7 +136,32 @@ def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan
     kept, removed, files = _rewrite(state, scope, replaced)
     new = None if good is None else sequenced(state, good, scope, fresh=True)
     accepted = 0 if good is None else good.num_rows
+    if good is not None:
+        scope = _refuse_keys_outside(state, good, scope)
     return Plan(_merged(state.schema, kept, new), scope, accepted=accepted, removed=removed, remove=files)
+
+
+def _nothing(state: TableState) -> Plan:
+    """Change nothing, and depend on nothing."""
+    return Plan(stored_schema(state.schema).empty_table(), Scope((), Interval(0, 0)))
+
+
+def _refuse_keys_outside(state: TableState, good: pa.Table, scope: Scope) -> Scope:
+    """Return what the new keys depend on, after a look for stored ones that the scope leaves in the table.
+
+    Raises:
+        KeyConflictError: there are some.
+    """
+    schema = state.schema
+    if not schema.key or {schema.symbol, schema.time} <= {*schema.key, None}:
+        return scope
+    wide = key_scope_of(good, schema)
+    old = _stored_in(state, wide)
+    rest = _keep(old, ~rows_inside(old, schema, scope)).select(good.column_names)
+    found = match(good, rest, schema.key)
+    if rest.num_rows and (found.changed_new | found.equal_new).any():
+        raise _conflict(state, good, found.changed_new | found.equal_new)
+    return Scope(None, Interval())
 
 
 def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = False) -> pa.Table:
@@ -121,7 +170,7 @@ def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = 
     symbols, times = _order_keys(rows, schema)
     order = sort_order(symbols.codes, times)
     if order is not None:
-        rows, codes = rows.take(pa.array(order)), symbols.codes[order]
+        rows, codes = rows.take(int64_array(order)), symbols.codes[order]
         times = None if times is None else times[order]
     else:
         codes = symbols.codes
@@ -200,7 +249,7 @@ def _merged(schema: TableSchema, kept: pa.Table, new: pa.Table | None) -> pa.Tab
     symbols, times = _order_keys(rows, schema)
     ranks = integers(rows.column(SEQUENCE)) if schema.has_sequence else None
     order = sort_order(symbols.codes, times, ranks)
-    return rows if order is None else rows.take(pa.array(order))
+    return rows if order is None else rows.take(int64_array(order))
 
 
 def _in_groups(old: pa.Table, new: pa.Table, key: Sequence[str]) -> Booleans:

@@ -16,6 +16,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from lakehouse.partitions.layout import Layout, choose_layout
 from lakehouse.partitions.parquet_files import WrittenFile, discard, times_of, write_data_files
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table
+from lakehouse.schema import SEQUENCE, stored_schema
 from lakehouse.times import NS_PER_DAY, Interval
 
 ATTEMPTS = 20
@@ -129,7 +131,8 @@ def delete(table: Table, scope: Scope, provenance: Provenance) -> Commit:
     Raises:
         ConflictError: other writers won every attempt.
     """
-    nothing = Prepared(pa.table({}), rows_in=0, duplicates=0)
+    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
+    nothing = Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
     return commit_plan(
         table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope)
     )
@@ -240,7 +243,9 @@ def _stands(plan: Plan, planned: TableState, head: TableState, provenance: Prove
     """Say whether a plan for one version may be committed on top of a later one."""
     if head.version == planned.version:
         return True
-    if head.schema != planned.schema or _keys_done(head, provenance):
+    if head.schema != planned.schema or head.contract_version != planned.contract_version:
+        return False
+    if _keys_done(head, provenance):
         return False
     before, after = {file.path: file for file in planned.files}, {file.path: file for file in head.files}
     changed = [after[path] for path in after.keys() - before.keys()] + [
@@ -259,10 +264,9 @@ def _ready(table: Table, prepared: Prepared, author: str) -> TableState:
     """Return the head, after creating the table if this is its first write."""
     state = table.head()
     if not table.exists:
-        try:
-            return table.create(state.layout or _fitting_layout(state, prepared))
-        except AlreadyExistsError:
-            state = table.head()
+        with suppress(AlreadyExistsError):  # another first write was faster
+            table.create(state.layout or _fitting_layout(state, prepared))
+        state = table.head()
     return evolve(table, state, author=author)
 
 

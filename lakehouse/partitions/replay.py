@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import unquote
 
-from lakehouse.errors import IntegrityError, NotFoundError
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.errors import IntegrityError, LakehouseError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.partitions import digest as digests
 from lakehouse.partitions.delta_log import Action, decode, read_add, read_metadata
@@ -70,18 +76,32 @@ def advance(start: Snapshot, *, until: int | None = None) -> Snapshot:
             break
         current = apply(current, decode(data, where=entry_path(table, version)), version)
         version += 1
-    return current
+    return _with_time(current, table)
 
 
 def from_checkpoint(start: Snapshot, *, until: int | None = None) -> Snapshot:
-    """Return the newest checkpointed version at or before `until`, or `start` if there is none."""
+    """Return the newest checkpointed version at or before `until`, or `start` if there is none.
+
+    A checkpoint only saves a replay, and its writer does not sync it: a torn one is passed over.
+
+    Raises:
+        IntegrityError: a checkpoint is torn, and the log entries that would stand in for it are gone.
+    """
     store, table = start.state.store, table_path(start.state.name, start.state.major)
     last = _last_checkpoint(store, table) if until is None else until // CHECKPOINT_EVERY * CHECKPOINT_EVERY
+    torn: Exception | None = None
     while last > 0:
         path = f"{table}/_delta_log/{last:020}.checkpoint.parquet"
         if store.size(path) is not None:
-            return apply(start, list(_checkpoint_actions(store, path)), last)
+            try:
+                return apply(start, list(_checkpoint_actions(store, path)), last)
+            except LakehouseError:
+                raise
+            except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+                torn = error
         last = (last - 1) // CHECKPOINT_EVERY * CHECKPOINT_EVERY
+    if torn is not None and store.size(entry_path(table, 0)) is None:
+        raise IntegrityError(f"The checkpoints of {start.state.name} are torn, and its log is cut.") from torn
     return start
 
 
@@ -121,8 +141,6 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
 def _remove(
     files: dict[str, DataFile], folder: str, remove: Mapping[str, Any], version: int, *, strict: bool
 ) -> list[DataFile]:
-    from urllib.parse import unquote
-
     path = folder + unquote(remove["path"])
     if path in files:
         return [files.pop(path)]
@@ -131,17 +149,26 @@ def _remove(
     return []
 
 
-def _checkpoint_actions(store: Store, path: str) -> Iterator[Action]:
-    import pyarrow.parquet as pq
+def _with_time(current: Snapshot, table: str) -> Snapshot:
+    """Add the time of a version that was read from a checkpoint, which does not carry it."""
+    if current.state.time_ns or not current.exists:
+        return current
+    where = entry_path(table, current.state.version)
+    with suppress(NotFoundError):
+        for action in decode(current.state.store.get(where), where=where):
+            if action.get("commitInfo"):
+                time_ns = int(action["commitInfo"].get("timestamp", 0)) * 1_000_000
+                return replace(current, state=replace(current.state, time_ns=time_ns))
+    return current
 
+
+def _checkpoint_actions(store: Store, path: str) -> Iterator[Action]:
     for row in pq.read_table(store.local_path(path)).to_pylist():
         yield {name: value for name, value in row.items() if value is not None}
 
 
 def _last_checkpoint(store: Store, table: str) -> int:
-    import json
-
     try:
         return int(json.loads(store.get(f"{table}/_delta_log/_last_checkpoint"))["version"])
-    except (NotFoundError, ValueError, KeyError):  # absent, or being rewritten: the log itself has everything
+    except (NotFoundError, ValueError, KeyError, TypeError):  # absent or torn: the log itself has everything
         return 0
