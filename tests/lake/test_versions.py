@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import lakehouse
-from lakehouse.errors import ContractError, NotFoundError
+from lakehouse.errors import AlreadyExistsError, ContractError, NotFoundError
 
 Bars = Callable[..., pl.DataFrame]
 
@@ -141,3 +141,12 @@ def test_applying_the_same_contract_twice_changes_nothing(
     lake: lakehouse.Lake, product: lakehouse.Product
 ) -> None:
     assert lake.apply(product.contract).version == 1
+
+
+def test_domains_have_owners_and_retention(lake: lakehouse.Lake) -> None:
+    desk = lakehouse.Domain("market_data", owners=("ada",), description="Prices.", retention="10y")
+    lake.add_domain(desk)
+    lake.add_domain(desk)
+    assert lake.domains() == [desk]
+    with pytest.raises(AlreadyExistsError, match="market_data"):
+        lake.add_domain(dataclasses.replace(desk, owners=("bob",)))
