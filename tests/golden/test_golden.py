@@ -126,3 +126,15 @@ def test_sql_joins_the_products(root: Lake) -> None:
     )
     figures = (pl.len().cast(pl.Int64).alias("bars"), pl.col("volume").sum())
     assert answer.equals(golden_bars().group_by(currency).agg(*figures).sort("currency"))
+
+
+def test_named_query_of_the_root_runs_on_its_trades(root: Lake) -> None:
+    answer = root.query("vwap", symbol="日経225", width="1h").to_polars()
+    value, size = pl.col("price") * pl.col("size"), pl.col("size")
+    ticks = (
+        trades()
+        .filter(pl.col("symbol") == "日経225")
+        .group_by(pl.col("time").dt.truncate("1h"))
+        .agg(value.sum() / size.sum())
+    )
+    assert answer["vwap"].to_list() == pytest.approx(ticks.sort("time")["price"].to_list())
