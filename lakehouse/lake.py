@@ -83,6 +83,17 @@ class Lake(LakeView):
 
         return list_domains(self.store)
 
+    def add_domain(self, domain: Domain) -> Domain:
+        """Publish a domain; the same one twice changes nothing.
+
+        Raises:
+            AlreadyExistsError: there is another domain of that name.
+        """
+        from lakehouse.catalog.domains import publish_domain
+
+        publish_domain(self.store, domain)
+        return domain
+
     def create(
         self,
         contract: Contract | str,
