@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_a_nullable_column_may_be_left_out() -> None:
     assert rows.to_pylist() == [{"symbol": "A", "price": None}]
 
 
-FRAMES = {
+FRAMES: dict[str, Callable[[], object]] = {
     "pandas": lambda: pd.DataFrame({"symbol": ["A", "NA"], "price": [1.0, float("nan")]}),
     "polars": lambda: pl.DataFrame({"symbol": ["A", "NA"], "price": [1.0, None]}),
     "lazy": lambda: pl.LazyFrame({"symbol": ["A", "NA"], "price": [1.0, None]}),

@@ -182,10 +182,10 @@ UNKNOWN: dict[str, tuple[Callable[[lakehouse.Lake], object], type[LakehouseError
         "Not a product name",
     ),
     "symbols that are no text": (
-        lambda lake: lake["market_data.bars_1m"].read([7]),
+        lambda lake: lake["market_data.bars_1m"].read([7]),  # type: ignore[list-item]
         ArgumentError,
         "Symbols are text",
-    ),  # type: ignore[list-item]
+    ),
     "delete of everything by accident": (
         lambda lake: lake["market_data.bars_1m"].delete(),
         ArgumentError,

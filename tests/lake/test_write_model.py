@@ -20,7 +20,8 @@ from lakehouse.partitions.digest import digest_of
 from lakehouse.times import NS_PER_DAY
 
 SYMBOLS = ["A", "BRK/B", "日経225"]
-SCHEMA = {"symbol": pl.String, "time": pl.Datetime("ns", "UTC"), "price": pl.Float64, "size": pl.Int32}
+INSTANT = pl.Datetime("ns", "UTC")
+SCHEMA = pl.Schema({"symbol": pl.String(), "time": INSTANT, "price": pl.Float64(), "size": pl.Int32()})
 
 ROWS = st.lists(
     st.tuples(
@@ -51,7 +52,7 @@ def frame(rows: list[Row]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "symbol": [row.symbol for row in rows],
-            "time": pl.Series(times, dtype=pl.Int64).cast(SCHEMA["time"]),
+            "time": pl.Series(times, dtype=pl.Int64).cast(INSTANT),
             "price": [row.price for row in rows],
             "size": [row.size for row in rows],
         },
