@@ -231,7 +231,7 @@ class Lake(LakeView):
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
             symbols: None for all.
-            progress: called after every chunk.
+            progress: called after every chunk that was read, and after every commit.
             author: who; empty for user@host.
             message: why.
 

@@ -33,7 +33,7 @@ _AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a backfill is; given to the caller after every chunk."""
+    """How far a backfill is; given to the caller after every chunk that was read, and after every commit."""
 
     chunks: int
     """of the plan"""
@@ -151,7 +151,7 @@ def backfill(
         Provenance(author=author, source=source.name, message=message),
     )
     pending = run.without_overlaps(pending, done)
-    for batch in _batches(_loaded(source, product.contract, pending)):
+    for batch in _batches(run.watched(_loaded(source, product.contract, pending))):
         run.commit(batch)
     return run.report()
 
@@ -199,7 +199,7 @@ class _Run:
         self._progress, self._provenance = progress, provenance
         self._started = time.perf_counter()
         self._skipped = len(plan) - len(pending)
-        self._committed = self._bytes_done = 0
+        self._committed = self._bytes_done = self._rows_read = 0
         self._bytes = sum(chunk.bytes for chunk in pending)
         self._commits: list[Commit] = []
         self._failures: list[ChunkFailure] = []
@@ -214,6 +214,14 @@ class _Run:
                 clear.append(chunk)
         return clear
 
+    def watched(self, chunks: Iterator[_Loaded]) -> Iterator[_Loaded]:
+        """Count chunks as they are read, and tell the caller."""
+        for loaded in chunks:
+            self._bytes_done += loaded.chunk.bytes
+            self._rows_read += loaded.prepared.rows_in if loaded.prepared else 0
+            self._tell()
+            yield loaded
+
     def commit(self, batch: Sequence[_Loaded]) -> None:
         """Commit a batch as one; where that fails, chunk by chunk, so that one bad chunk stops no other."""
         for loaded in batch:
@@ -223,9 +231,7 @@ class _Run:
         if good and not self._commit_together(good):
             for loaded in good:
                 self._commit_alone(loaded)
-        self._bytes_done += sum(loaded.chunk.bytes for loaded in batch)
-        if self._progress is not None:
-            self._progress(self._state())
+        self._tell()
 
     def report(self) -> BackfillReport:
         """Sum up the run."""
@@ -286,13 +292,17 @@ class _Run:
     def _fail(self, chunk: Chunk, error: LakehouseError) -> None:
         self._failures.append(ChunkFailure(chunk.id, chunk.files, str(error)))
 
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._state())
+
     def _state(self) -> Progress:
         return Progress(
             chunks=len(self._plan),
             done=self._committed,
             skipped=self._skipped,
             failed=len(self._failures),
-            rows=sum(commit.rows_in for commit in self._commits),
+            rows=self._rows_read,
             quarantined=sum(commit.quarantined for commit in self._commits),
             bytes=self._bytes,
             bytes_done=self._bytes_done,
