@@ -139,6 +139,9 @@ class RealLake:
     ) -> None:
         self.lake, self.feeds = lakehouse.open(folder, create=True), FEEDS
         self._contracts, self._locate = contracts, locate
+        for path, data in starter_files():
+            if path.startswith("queries/"):
+                self.lake.store.put_if_absent(path, data)
         self._reports: dict[str, BackfillReport] = {}
 
     def load(self, name: str) -> BackfillReport:

@@ -35,15 +35,28 @@ def given(real: Any, feed: str) -> pl.DataFrame:
     return frame.select(pl.col("time").dt.epoch("ns").alias("start"), *FIVE)
 
 
+def assert_equal_bars(vendors: pl.DataFrame, made: pl.DataFrame) -> None:
+    exact = vendors.join(made, on=["start", "open", "high", "low", "close"])
+    assert vendors.height == exact.height
+    off = (exact["volume"] - exact["volume_right"]).abs() / exact["volume"]
+    assert off.max() == pytest.approx(0, abs=1e-12)  # a sum of floats depends on its order
+
+
 @pytest.mark.parametrize(
     ("feed", "minutes", "bars"), [("xrp minutes", 1, 2_469), ("xrp five minutes", 5, 706)]
 )
 def test_trades_add_up_to_every_bar(real: Any, feed: str, minutes: int, bars: int) -> None:
     made, vendors = bars_of(trades_of(real), minutes * MINUTE), given(real, feed)
-    exact = vendors.join(made, on=["start", "open", "high", "low", "close"])
-    assert vendors.height == exact.height == bars
-    off = (exact["volume"] - exact["volume_right"]).abs() / exact["volume"]
-    assert off.max() == pytest.approx(0, abs=1e-12)  # a sum of floats depends on its order
+    assert vendors.height == bars
+    assert_equal_bars(vendors, made)
+
+
+@pytest.mark.parametrize(("feed", "minutes"), [("xrp minutes", 1), ("xrp five minutes", 5)])
+def test_the_named_query_makes_every_bar(real: Any, feed: str, minutes: int) -> None:
+    real.load("xrp trades")
+    result = real.lake.query("bars", symbol="XRP_ETH", width=f"{minutes}min").to_polars()
+    made = result.select(pl.col("time").dt.epoch("ns").alias("start"), *FIVE)
+    assert_equal_bars(given(real, feed), made)
 
 
 def test_trades_keep_their_ids_and_their_order(real: Any) -> None:
