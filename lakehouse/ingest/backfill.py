@@ -208,7 +208,7 @@ class _Run:
         """Refuse chunks whose file was loaded for another interval, where no key tells doubles."""
         clear = []
         for chunk in pending:
-            if _content_key(chunk) in done and not self._product.contract.schema.key:
+            if chunk.content and _content_key(chunk) in done and not self._product.contract.schema.key:
                 self._fail(chunk, _overlap(chunk, self._product))
             else:
                 clear.append(chunk)
@@ -284,7 +284,7 @@ class _Run:
     def _put(self, prepared: Prepared, chunks: Sequence[Chunk]) -> None:
         keys = [ledger_key(chunk.id) for chunk in chunks]
         if not self._product.contract.schema.key:
-            keys += [_content_key(chunk) for chunk in chunks]
+            keys += [_content_key(chunk) for chunk in chunks if chunk.content]
         given = replace(self._provenance, chunks=tuple(keys))
         self._commits.append(commit_prepared(self._table, prepared, given, "backfill"))
         self._committed += len(chunks)
