@@ -138,7 +138,12 @@ class FileSource(Source):
         chosen = wanted if symbol is None else None  # else one file's id would depend on its neighbours
         size, content = self._fingerprint(file)
         draft = Chunk("", symbol, span, (file.name,), size, chosen)
-        return replace(draft, id=_chunk_id(file.name, draft, content, self.recipe))
+        anytime = replace(draft, interval=self._day_span(file) or Interval())
+        return replace(
+            draft,
+            id=_chunk_id(file.name, draft, content, self.recipe),
+            content=_chunk_id(file.name, anytime, content, self.recipe),
+        )
 
     def _files(self) -> tuple[_File, ...]:
         names = [self._only] if self._only else self._opener.names()
