@@ -37,7 +37,7 @@ Wanted = Mapping[int, Bounds]
 
 
 def find_needs(
-    query: Node, schemas: Mapping[ProductName, TableSchema], constants: Constants
+    query: Node, schemas: Mapping[ProductName, TableSchema], constants: Constants, *, ranked: bool = False
 ) -> dict[ProductName, Bounds | None]:
     """Return what a query needs of each product; None where it needs no row at all.
 
@@ -45,8 +45,9 @@ def find_needs(
         query: the root of the tree, which the sandbox has passed.
         schemas: of every product that it names.
         constants: of the query.
+        ranked: whether products show their stored sequence.
     """
-    walk = _Walk(Shapes(schemas), constants)
+    walk = _Walk(Shapes(schemas, ranked), constants)
     try:
         walk.query(query, {}, {}, never=False)
     except (RecursionError, _TooManyVisitsError):

@@ -20,8 +20,9 @@ from lakehouse.queries.sql.engine import DEFAULT_MEMORY_LIMIT, Engine, SqlResult
 from lakehouse.queries.sql.failures import translated
 from lakehouse.queries.sql.pruning import find_needs
 from lakehouse.queries.sql.sandbox import check
-from lakehouse.queries.sql.tree import Statement, parse
+from lakehouse.queries.sql.tree import Statement, find, fold, parse
 from lakehouse.queries.sql.views import View
+from lakehouse.schema import SEQUENCE
 
 if TYPE_CHECKING:
     from lakehouse.partitions.state import TableState
@@ -116,11 +117,12 @@ def _plan(
     binding = bind(statement.parameters, parameters)
     states = {name: _resolve(name, resolve, known) for name in names}
     schemas = {name: state.schema for name, state in states.items()}
+    ranked = _names_sequence(statement)
     if not prune:
-        return statement, binding, [View.of(state, ANY) for state in states.values()]
+        return statement, binding, [View.of(state, ANY, ranked=ranked) for state in states.values()]
     constants = Constants(engine.connection, binding.values, binding.bound)
-    needs = find_needs(statement.node, schemas, constants)
-    return statement, binding, [View.of(state, needs[name]) for name, state in states.items()]
+    needs = find_needs(statement.node, schemas, constants, ranked=ranked)
+    return statement, binding, [View.of(state, needs[name], ranked=ranked) for name, state in states.items()]
 
 
 def _resolve(
@@ -138,6 +140,12 @@ def _resolve(
         if str(name) in choices:
             raise
         raise NotFoundError.among("product", str(name), choices) from error
+
+
+def _names_sequence(statement: Statement) -> bool:
+    """Say whether a statement asks for the rank of rows of equal symbol and time."""
+    columns = find(statement.node, "COLUMN_REF", inside=True)
+    return any(fold(column["column_names"][-1]) == SEQUENCE for column in columns)
 
 
 def _scan_plan(view: View) -> ScanPlan:

@@ -12,7 +12,7 @@ from lakehouse.names import ProductName
 from lakehouse.queries.sql.bounds import Key, Kind
 from lakehouse.queries.sql.sandbox import product_of
 from lakehouse.queries.sql.tree import Node, find, fold
-from lakehouse.schema import TableSchema
+from lakehouse.schema import SEQUENCE, TableSchema
 
 _TIME_KINDS: Mapping[str, Kind] = {
     "date": "date",
@@ -124,6 +124,8 @@ class Shapes:
 
     schemas: Mapping[ProductName, TableSchema]
     """of the products that the statement names"""
+    ranked: bool = False
+    """whether products show their stored sequence"""
     found: dict[int, Shape | None] = field(default_factory=dict)
     """by identity of the query node"""
 
@@ -172,7 +174,7 @@ class Shapes:
         aliases: frozenset[tuple[str, ...]] = frozenset()
         match table.get("type"):
             case "BASE_TABLE" if product is not None:
-                shape = _product_shape(self.schemas[product])
+                shape = _product_shape(self.schemas[product], ranked=self.ranked)
                 aliases = frozenset([(product.product,), (product.domain, product.product)])
             case "BASE_TABLE":
                 name = fold(table["table_name"])
@@ -307,8 +309,9 @@ def _renamed(shape: Shape | None, aliases: tuple[str, ...]) -> Shape | None:
     return renamed + shape[len(aliases) :]
 
 
-def _product_shape(schema: TableSchema) -> Shape:
-    return tuple(Output(fold(column.name), _kind(schema, column.name)) for column in schema.columns)
+def _product_shape(schema: TableSchema, *, ranked: bool) -> Shape:
+    columns = tuple(Output(fold(column.name), _kind(schema, column.name)) for column in schema.columns)
+    return (*columns, Output(SEQUENCE)) if ranked else columns
 
 
 def _kind(schema: TableSchema, name: str) -> Kind | None:

@@ -91,8 +91,8 @@ def subqueries(value: Any) -> Iterator[Node]:
             stack.extend(child for key, child in item.items() if key != "subquery" or inner is None)
 
 
-def find(value: Any, kind: str) -> Iterator[Node]:
-    """Yield the expressions of a class at every depth of a value, subqueries left out."""
+def find(value: Any, kind: str, *, inside: bool = False) -> Iterator[Node]:
+    """Yield the expressions of a class at every depth of a value, of subqueries too if `inside`."""
     stack = [value]
     while stack:
         item = stack.pop()
@@ -101,7 +101,7 @@ def find(value: Any, kind: str) -> Iterator[Node]:
         elif isinstance(item, dict):
             if is_expression(item, kind):
                 yield item
-            stack.extend(child for key, child in item.items() if key != "subquery")
+            stack.extend(child for key, child in item.items() if inside or key != "subquery")
 
 
 def _check_text(text: str) -> None:

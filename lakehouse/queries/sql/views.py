@@ -1,20 +1,20 @@
 """A product as a view over exactly the files that a query can need.
 
 The view shows the columns of the schema, in order, in the types of SQL: nanoseconds as TIMESTAMP_NS,
-microseconds as TIMESTAMP in UTC, columns that a file does not have as nulls. The stored sequence is not
-shown.
+microseconds as TIMESTAMP in UTC, columns that a file does not have as nulls. The stored sequence, the
+rank of a row among those of equal symbol and time, is shown only to a query that names `_sequence`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import IntegrityError, NotFoundError
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.queries.sql.bounds import ANY, Bounds
-from lakehouse.schema import Column, TableSchema
+from lakehouse.schema import SEQUENCE, Column
 from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY, Interval
 
 _SQL_TYPES: Mapping[str, str] = {
@@ -43,17 +43,19 @@ class View:
     """what the query needs of it; None: no row"""
     files: tuple[DataFile, ...]
     """the files that can hold it"""
+    ranked: bool = False
+    """whether the stored sequence is a column"""
 
     @classmethod
-    def of(cls, state: TableState, bounds: Bounds | None) -> View:
+    def of(cls, state: TableState, bounds: Bounds | None, *, ranked: bool = False) -> View:
         """Choose the files of a version that admit a row within `bounds`."""
         if bounds is None or bounds.empty:
-            return cls(state, None, ())
+            return cls(state, None, (), ranked)
         if bounds == ANY:
-            return cls(state, bounds, state.files)
+            return cls(state, bounds, state.files, ranked)
         interval = Interval(bounds.first, bounds.last + 1)
         symbols = None if bounds.symbols is None else sorted(bounds.symbols)
-        return cls(state, bounds, state.select(symbols, interval))
+        return cls(state, bounds, state.select(symbols, interval), ranked)
 
     def paths(self) -> list[Path]:
         """Return the local files, in order.
@@ -83,10 +85,10 @@ class View:
         for file, path in zip(self.files, paths, strict=True):
             groups.setdefault(file.columns, []).append(path)
         if not groups:
-            return f"{_columns(self.state.schema, ())} WHERE false"
+            return f"{self._columns(())} WHERE false"
         condition = "".join(f" WHERE {each}" for each in (" AND ".join(self.predicates()),) if each)
         return " UNION ALL ".join(
-            f"{_columns(self.state.schema, present)} FROM read_parquet([{', '.join(map(_path, group))}],"
+            f"{self._columns(present)} FROM read_parquet([{', '.join(map(_path, group))}],"
             f" hive_partitioning = false, union_by_name = false){condition}"
             for present, group in groups.items()
         )
@@ -104,6 +106,13 @@ class View:
         if schema.time is not None and bounds.last < MAX_NS:
             found.append(f"{identifier(schema.time)} <= {_instant(schema[schema.time], bounds.last)}")
         return tuple(found)
+
+    def _columns(self, present: Sequence[str]) -> str:
+        schema = self.state.schema
+        columns = [_column(column, present=column.name in present) for column in schema.columns]
+        if self.ranked:
+            columns.append(SEQUENCE if schema.has_sequence and present else f"0::INTEGER AS {SEQUENCE}")
+        return f"SELECT {', '.join(columns)}"
 
 
 def identifier(name: str) -> str:
@@ -124,11 +133,6 @@ def literal(text: str) -> str:
         "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
-
-
-def _columns(schema: TableSchema, present: Iterable[str]) -> str:
-    columns = ", ".join(_column(column, present=column.name in set(present)) for column in schema.columns)
-    return f"SELECT {columns}"
 
 
 def _column(column: Column, *, present: bool) -> str:

@@ -178,3 +178,23 @@ def make_desk(tmp_path: Path) -> Callable[..., Desk]:
         return Desk(tmp_path, {name: state}, {name: readable(schema, rows)})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_market(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Desk]:
+    """Make a desk of products of the starter catalog from columns of rows."""
+    from lakehouse.catalog.contract import Contract
+
+    def make(**products: dict[str, Any]) -> Desk:
+        states, frames, root = {}, {}, tmp_path_factory.mktemp("market")
+        for product, values in products.items():
+            folder = Path(__file__).parents[3] / "catalog" / "products" / "market_data" / product
+            schema = Contract.from_yaml((folder / "1.0.0.yaml").read_text(encoding="utf-8")).schema
+            count = len(next(iter(values.values())))
+            rows = stored(schema, {name: values.get(name, [None] * count) for name in schema.names})
+            name = f"market_data.{product}"
+            states[name] = write_state(LocalStore(root), name, schema, rows, "date=day,symbol=row_groups")
+            frames[name] = readable(schema, rows)
+        return Desk(root, states, frames)
+
+    return make

@@ -18,7 +18,7 @@ PRODUCTS = {
     "market_data.bars": ("symbol", "day", "close"),
     "signals.scores": ("name", "moment", "score"),
 }
-SYMBOLS = ["'A'", "'B'", "'C'", "'Z'", "$one", "null"]
+SYMBOLS = ["'A'", "'B'", "'C'", "'D'", "$one", "null"]
 LISTS = ["$many", "['A', 'C']", "$none", "['B', null]"]
 INSTANTS = [
     "'2024-01-04'",
@@ -37,6 +37,31 @@ INSTANTS = [
 ]
 OPERATORS = ["=", "<", "<=", ">", ">=", "<>"]
 JOINS = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"]
+SELECTS = [
+    "plain",
+    "distinct",
+    *["window"] * 2,
+    *["group"] * 2,
+    "all",
+    *["limit"] * 2,
+    "once",
+    "union",
+    "upper",
+]
+SOURCES = ["table", *["query"] * 2, *["with"] * 2, "join", "using", "asof"]
+ATOMS = [
+    *["symbol"] * 3,
+    "in",
+    "list",
+    "any",
+    *["time"] * 3,
+    "between",
+    "day",
+    "columns",
+    "null",
+    "exists",
+    "value",
+]
 PARAMETERS: dict[str, Any] = {
     "one": "B",
     "many": ["A", "D"],
@@ -75,7 +100,8 @@ class Writer:
     def query(self, depth: int = 2) -> tuple[str, Columns]:
         """Write a query that gives out a symbol, a time and a value."""
         source, columns = self.source(depth)
-        where = f" WHERE {self.condition([columns])}" if self.pick(True, True, False) else ""
+        condition = self.pick(self.sharp, self.sharp, self.condition, None)
+        where = "" if condition is None else f" WHERE {condition([columns])}"
         return self.select(source, columns, where)
 
     def select(self, source: str, columns: Columns, where: str) -> tuple[str, Columns]:
@@ -84,9 +110,7 @@ class Writer:
         )
         both = f"{columns.symbol} AS {names.symbol}, {columns.time} AS {names.time}"
         plain = f"{both}, {columns.value} AS {names.value}"
-        match self.pick(
-            "plain", "plain", "plain", "distinct", "window", "group", "all", "limit", "once", "union", "upper"
-        ):
+        match self.pick(*SELECTS):
             case "distinct":
                 return f"SELECT DISTINCT {plain} FROM {source}{where}", names
             case "window":
@@ -122,11 +146,7 @@ class Writer:
         return f"SELECT {plain} FROM {source}{where}", names
 
     def source(self, depth: int) -> tuple[str, Columns]:
-        kind = (
-            self.pick("table", "table", "query", "with", "join", "join", "using", "asof")
-            if depth
-            else "table"
-        )
+        kind = self.pick(*SOURCES) if depth else "table"
         alias = self.name()
         match kind:
             case "query":
@@ -189,23 +209,18 @@ class Writer:
                 return f"({parameter} IS {self.pick('', 'NOT ')}NULL OR {self.condition(sides, depth - 1)})"
         return self.atom(sides)
 
+    def sharp(self, sides: list[Columns]) -> str:
+        """Write a condition that surely prunes, wherever it reaches."""
+        side = self.pick(*sides)
+        member = self.pick("= 'A'", "= 'B'", "IN ('C', 'D')", "IN $many")
+        symbol = f"{side.symbol} {member}"
+        time = f"{side.time} {self.pick('<', '>=', '=')} {self.pick(*INSTANTS[:2])}"
+        return self.pick(symbol, time, f"{symbol} AND {time}")
+
     def atom(self, sides: list[Columns]) -> str:
         side, other = self.pick(*sides), self.pick(*sides)
         operator = self.pick(*OPERATORS)
-        match self.pick(
-            "symbol",
-            "in",
-            "list",
-            "any",
-            "time",
-            "time",
-            "between",
-            "day",
-            "columns",
-            "null",
-            "exists",
-            "value",
-        ):
+        match self.pick(*ATOMS):
             case "symbol":
                 return self.pick(
                     f"{side.symbol} = {self.pick(*SYMBOLS)}", f"{self.pick(*SYMBOLS)} = {side.symbol}"

@@ -145,7 +145,14 @@ def test_summarize_counts_every_row(desk: Any) -> None:
     assert rows == [(name, len(desk.frames["market_data.bars"])) for name in ("symbol", "day", "close")]
 
 
-def test_the_rank_of_equal_rows_is_not_shown(desk: Any) -> None:
-    assert desk.run("FROM market_data.trades").schema.names == ["symbol", "time", "price", "size"]
-    with pytest.raises(Exception, match='"_sequence" not found'):
-        desk.table("SELECT _sequence FROM market_data.trades")
+def test_the_rank_of_equal_rows_is_shown_only_to_those_who_name_it(desk: Any) -> None:
+    names = ["symbol", "time", "price", "size"]
+    assert desk.run("FROM market_data.trades").schema.names == names
+    assert desk.run("FROM market_data.trades ORDER BY symbol, time, _sequence").schema.names == [
+        *names,
+        "_sequence",
+    ]
+    text = "SELECT count(*) FROM market_data.trades WHERE _sequence > 0 AND symbol = 'A'"
+    assert desk.rows(text) == desk.rows(text, prune=False) != [(0,)]
+    assert desk.rows("SELECT DISTINCT _sequence FROM market_data.bars") == [(0,)]
+    assert desk.rows("SELECT _sequence FROM market_data.trades WHERE false") == []

@@ -15,6 +15,7 @@ T, Q = "market_data.trades", "market_data.quotes"
 QUERIES = [
     f"FROM {T}",
     f"SELECT * FROM {T} AS t",
+    f"SELECT * FROM {T} ORDER BY _sequence",
     f"SELECT t.*, time AS when_, price + 1, count(*) OVER () FROM {T} AS t",
     f"SELECT * EXCLUDE (price) REPLACE (upper(symbol) AS symbol) FROM {T}",
     f"SELECT t.* EXCLUDE (size) FROM {T} AS t, {Q} AS q",
@@ -58,7 +59,8 @@ def shape(desk: Any, text: str) -> Any:
     engine = Engine()
     node = parse(engine.connection, text).node
     engine.close()
-    return Shapes({state.name: state.schema for state in desk.states.values()}).of_query(node, {})
+    schemas = {state.name: state.schema for state in desk.states.values()}
+    return Shapes(schemas, ranked="_sequence" in text).of_query(node, {})
 
 
 @pytest.mark.parametrize("text", QUERIES)
