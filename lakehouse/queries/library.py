@@ -174,7 +174,7 @@ def bind_query(query: NamedQuery, arguments: Mapping[str, Any]) -> tuple[str, di
         ... -- parameter n: integer = 5
         ... from t limit $n''')
         >>> bind_query(query, {"t": "crypto.trades"})
-        ('WITH t AS NOT MATERIALIZED (FROM crypto.trades) from t limit $n', {'n': 5})
+        ('WITH "t" AS NOT MATERIALIZED (FROM "crypto"."trades") from t limit $n', {'n': 5})
     """
     known = [*query.parameters, *query.tables]
     unknown = sorted(arguments.keys() - set(known))
@@ -204,7 +204,10 @@ def _with_tables(sql: str, products: Mapping[str, ProductName]) -> str:
     """Put each product behind its logical name; inlined, so that conditions reach it."""
     if not products:
         return sql
-    tables = ", ".join(f"{name} AS NOT MATERIALIZED (FROM {product})" for name, product in products.items())
+    tables = ", ".join(
+        f'"{name}" AS NOT MATERIALIZED (FROM "{product.domain}"."{product.product}")'
+        for name, product in products.items()
+    )
     found = _WITH.match(sql)
     if found is None:
         return f"WITH {tables} {sql}"

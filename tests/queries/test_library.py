@@ -64,26 +64,26 @@ def test_a_header_is_read(query: NamedQuery) -> None:
 
 def test_arguments_become_sql_and_parameters(query: NamedQuery) -> None:
     sql, parameters = bind_query(query, {"symbol": "IBM", "start": "2024-01-02"})
-    assert sql.startswith("WITH t AS NOT MATERIALIZED (FROM market_data.trades) select")
+    assert sql.startswith('WITH "t" AS NOT MATERIALIZED (FROM "market_data"."trades") select')
     start = np.datetime64("2024-01-02", "ns")
     assert parameters == {"symbol": ["IBM"], "start": start, "width": 300_000_000_000, "zone": "UTC"}
 
 
 def test_a_table_can_be_another_product(query: NamedQuery) -> None:
     sql, _ = bind_query(query, {"start": 0, "t": "crypto.trades"})
-    assert "(FROM crypto.trades)" in sql
+    assert '(FROM "crypto"."trades")' in sql
 
 
 @pytest.mark.parametrize(
     ("sql", "bound"),
     [
-        ("with x as (from t) from x", "WITH t AS NOT MATERIALIZED (FROM a.b), x as (from t) from x"),
-        ("WITH\n  x AS (FROM t) FROM x", "WITH t AS NOT MATERIALIZED (FROM a.b), x AS (FROM t) FROM x"),
+        ("with x as (from t) from x", 'WITH "t" AS NOT MATERIALIZED (FROM "a"."b"), x as (from t) from x'),
+        ("WITH\n  x AS (FROM t) FROM x", 'WITH "t" AS NOT MATERIALIZED (FROM "a"."b"), x AS (FROM t) FROM x'),
         (
             "with recursive r as (from t) from r",
-            "WITH RECURSIVE t AS NOT MATERIALIZED (FROM a.b), r as (from t) from r",
+            'WITH RECURSIVE "t" AS NOT MATERIALIZED (FROM "a"."b"), r as (from t) from r',
         ),
-        ("from t", "WITH t AS NOT MATERIALIZED (FROM a.b) from t"),
+        ("from t", 'WITH "t" AS NOT MATERIALIZED (FROM "a"."b") from t'),
     ],
 )
 def test_tables_go_before_the_names_of_with(sql: str, bound: str) -> None:

@@ -1,4 +1,16 @@
-"""SQL over the products of a lake: a sandbox, views over the pruned files, results as Arrow."""
+"""SQL over the products of a lake: a sandbox, views over the pruned files, results as Arrow.
+
+Traps of DuckDB 2.0 that a query should know:
+
+- `date_trunc`, `time_bucket`, `::DATE` and `::TIMESTAMP` round nanoseconds up: 09:30:59.9999996 lands in
+  09:31. Cut spans with `epoch_ns(time)`; before 1970 `//` rounds towards zero, so take
+  `ns - (ns % width + width) % width`.
+- A zone in a literal is ignored: '2024-01-01 00:00+02' is midnight UTC. Give a `datetime` with a zone as a
+  parameter instead.
+- `now()` has a zone and the columns have none: compare with `now()::TIMESTAMP`.
+- The sum of BIGINT is a HUGEINT, which comes out as a decimal: write `sum(size)::BIGINT`.
+- `1 // 0` and `1 % 0` are errors, `1 / 0` is infinity: write `nullif(…, 0)`.
+"""
 
 from __future__ import annotations
 

@@ -27,9 +27,8 @@ def ask(desk: Any, name: str, **arguments: Any) -> pl.DataFrame:
 
 def tick_times(chance: np.random.Generator, count: int) -> list[int]:
     """Draw instants around noon, many of them equal and some one nanosecond off a minute."""
-    return (
-        NOON + chance.integers(-40, 40, count) * 20 * SECOND + chance.choice([0, 0, 0, -1, 1], count)
-    ).tolist()
+    times = NOON + chance.integers(-40, 40, count) * 20 * SECOND + chance.choice([0, 0, 0, -1, 1], count)
+    return [int(each) for each in times]
 
 
 @pytest.fixture(scope="module")
