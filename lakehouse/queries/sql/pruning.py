@@ -50,8 +50,8 @@ def find_needs(
     walk = _Walk(Shapes(schemas, ranked), constants)
     try:
         walk.query(query, {}, {}, never=False)
-    except (RecursionError, _TooManyVisitsError):
-        return dict.fromkeys(schemas, ANY)
+    except (RecursionError, _TooManyVisitsError, KeyError, IndexError):
+        return dict.fromkeys(schemas, ANY)  # too deep, too wide, or of a shape that DuckDB 2.0 did not have
     walk.admit_unvisited(query)
     return {name: walk.needs.get(name) for name in schemas}
 

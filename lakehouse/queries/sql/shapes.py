@@ -5,6 +5,7 @@ A name is resolved only where it can mean one thing. Everything else is unknown,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ _TIME_KINDS: Mapping[str, Kind] = {
     "timestamp[us]": "timestamp[us]",
     "timestamp[ns]": "timestamp[ns]",
 }
+_NUMBERED = re.compile(r"_[0-9]+$")
+"""how DuckDB renames the second column of a name in a subquery"""
 _RESHAPING = ("columns", "expr", "rename_list", "qualified_exclude_list")
 
 
@@ -67,9 +70,11 @@ class Source:
     """its columns; None if they are not known"""
 
     def key(self, name: str) -> Key | None:
-        """Return the column of this name, unless there are two."""
-        found = [rank for rank, output in enumerate(self.shape or ()) if output.name == name]
-        return (self.rank, found[0]) if len(found) == 1 else None
+        """Return the column of this name, unless there are two, or DuckDB may have made the name up."""
+        names = [output.name for output in self.shape or () if output.name is not None]
+        if names.count(name) != 1 or (_NUMBERED.search(name) and len(set(names)) < len(names)):
+            return None
+        return self.rank, next(rank for rank, each in enumerate(self.shape or ()) if each.name == name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ STOPPING = [
     f"SELECT * FROM (SELECT * REPLACE (upper(symbol) AS symbol) FROM {TRADES}) WHERE symbol = 'A'",
     f"SELECT * FROM (SELECT COLUMNS(*) FROM {TRADES}) WHERE symbol = 'A'",
     f"SELECT lower(symbol) AS s FROM {TRADES} WHERE s = 'a'",
+    f"FROM (SELECT 1 AS symbol, 2 AS symbol, symbol AS symbol_1 FROM {TRADES}) WHERE symbol_1 = '2'",
     f"SELECT symbol FROM {TRADES} GROUP BY symbol HAVING symbol = 'A'",
     f"SELECT symbol, count(*) FILTER (symbol = 'A') FROM {TRADES} GROUP BY ALL",
     f"SELECT symbol = 'A' FROM {TRADES}",
