@@ -17,38 +17,37 @@ def progress_bar(stream: TextIO, title: str) -> Iterator[Callable[[Progress], No
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Drawing
 
     drawing = Drawing(
-        TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=10),
         TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[facts]}"),
-        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
         console=Console(file=stream),
+        transient=True,
     )
     with drawing:
-        task = drawing.add_task(title, total=None, facts="planning and reading")
+        task = drawing.add_task(f"{title}: planning and reading", total=None)
 
         def move(progress: Progress) -> None:
             # A source of empty files has no bytes to count: then the chunks tell how far it is.
             total, done = progress.bytes, progress.bytes_done
             if not total:
                 total, done = progress.chunks, progress.done + progress.skipped + progress.failed
-            drawing.update(task, total=total, completed=done, facts=progress_text(progress))
+            drawing.update(task, total=total, completed=done, description=progress_text(progress))
 
         yield move
 
 
 def progress_text(progress: Progress) -> str:
-    """Return chunks, rows, rate, quarantined rows and remaining time, on one line."""
+    """Return chunks, rows, rate, quarantined rows and remaining time, short enough for 80 columns."""
     done = progress.done + progress.skipped + progress.failed
     parts = [
         f"{done}/{progress.chunks} chunks",
-        f"{progress.rows:,} rows",
-        f"{progress.rows_per_second:,.0f} rows/s",
-        f"{progress.quarantined:,} quarantined",
+        f"{_short(progress.rows)} rows",
+        f"{_short(progress.rows_per_second)} rows/s",
+        f"{_short(progress.quarantined)} quarantined",
     ]
     if progress.failed:
         parts.append(f"{progress.failed} failed")
@@ -57,7 +56,15 @@ def progress_text(progress: Progress) -> str:
     return ", ".join(parts)
 
 
+def _short(count: float) -> str:
+    """Return a number with three digits at least: 950, 12.3k, 4.56M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.{2 if count < 10 * size else 1}f}{unit}"
+    return f"{count:.0f}"
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

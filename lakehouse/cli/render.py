@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from lakehouse.cli.reply import Block, Facts, Grid, Reply, Rows
 from lakehouse.cli.table import Table
@@ -75,13 +75,11 @@ def _draw(table: Table, stream: TextIO, *, fit: bool) -> None:
     console = Console(file=stream, highlight=False)
     shown = table.fitted(console.width) if fit else table
     drawing = Drawing(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, right in zip(shown.names, shown.right, strict=True):
-        drawing.add_column(
-            Text(name),
-            justify="right" if right else "left",
-            no_wrap=fit or right,
-            overflow="ellipsis" if fit else "fold",
-        )
+    for name, right, prose in zip(shown.names, shown.right, shown.prose(), strict=True):
+        wraps = prose and not fit
+        justify: Literal["left", "right"] = "right" if right else "left"
+        overflow: Literal["fold", "ellipsis"] = "fold" if wraps else "ellipsis"
+        drawing.add_column(Text(name), justify=justify, no_wrap=not wraps, overflow=overflow)
     for row in zip(*shown.cells, strict=True):
         drawing.add_row(*map(Text, row))
     console.print(drawing)

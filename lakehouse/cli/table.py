@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ROWS_ON_A_TERMINAL = 40
 _LONGEST_CELL_ON_A_TERMINAL = 60
+_LONGEST_NAME = 24
 _GAP = "  "
 _BORDER = 3
 _MORE = "…"
@@ -35,18 +36,14 @@ class Table:
 
     @classmethod
     def of_grid(cls, grid: Grid) -> Table:
-        """Lay out plain values; numbers and formatted values are aligned to the right."""
+        """Lay out plain values; columns of numbers are aligned to the right."""
         columns = [[row.get(name) for row in grid.rows] for name in grid.columns]
         writers = [grid.formats.get(name, cell_text) for name in grid.columns]
         cells = [
             ["" if value is None else write(value) for value in values]
             for write, values in zip(writers, columns, strict=True)
         ]
-        right = [
-            name in grid.formats or any(map(_is_number, values))
-            for name, values in zip(grid.columns, columns, strict=True)
-        ]
-        return cls(grid.columns, cells, right)
+        return cls(grid.columns, cells, [any(map(_is_number, values)) for values in columns])
 
     @classmethod
     def of_rows(cls, rows: Rows, *, terminal: bool) -> Table:
@@ -85,6 +82,10 @@ class Table:
         for row in (self.names, *zip(*self.cells, strict=True)):
             cells = zip(row, widths, self.right, strict=True)
             yield _GAP.join(_padded(cell, width, right=right) for cell, width, right in cells).rstrip()
+
+    def prose(self) -> list[bool]:
+        """Say of each column whether it holds sentences, which may wrap; names, times and digests may not."""
+        return [any(" " in cell and len(cell) > _LONGEST_NAME for cell in cells) for cells in self.cells]
 
     def widths(self) -> list[int]:
         """Return the width of each column, in terminal cells."""

@@ -40,6 +40,16 @@ def size_text(size: float) -> str:
     return f"{size:.0f} B" if unit == 0 else f"{size:.3g} {_SIZES[unit]}"
 
 
+def time_text(time: str) -> str:
+    """Return an ISO 8601 instant as people look for it: the day alone for midnight, else down to the second.
+
+    Examples:
+        >>> time_text("2024-01-02T00:00:00Z"), time_text("2024-01-02T09:30:00.123Z")
+        ('2024-01-02', '2024-01-02 09:30:00')
+    """
+    return time[:10] if time.endswith("T00:00:00Z") else time[:19].replace("T", " ")
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun.
 

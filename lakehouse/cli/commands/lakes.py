@@ -108,13 +108,13 @@ def add_starter(lake: Lake) -> tuple[list[str], list[str]]:
 def list_products(options: argparse.Namespace) -> Reply:
     """List products with what their newest versions hold; from the logs alone."""
     from lakehouse.cli.reply import Grid, Reply
-    from lakehouse.cli.text import size_text
+    from lakehouse.cli.text import size_text, time_text
 
     lake = open_lake(options)
     pattern = options.pattern if any(mark in options.pattern for mark in "*?[.") else f"{options.pattern}.*"
     rows = [_summary(lake[name]) for name in lake.products() if fnmatch.fnmatchcase(name, pattern)]
     columns = ("product", "contract", "version", "rows", "size", "first", "last", "description")
-    formats = {"size": size_text}
+    formats: dict[str, Any] = {"size": size_text, "first": time_text, "last": time_text}
     empty = "No product here yet. Make one: lake create, lake apply, or lake init --starter."
     shown = [{**row, "description": row["description"].partition(". ")[0]} for row in rows]
     return Reply(rows, [Grid(shown, columns, formats=formats)] if rows else [empty])
@@ -123,7 +123,7 @@ def list_products(options: argparse.Namespace) -> Reply:
 def show(options: argparse.Namespace) -> Reply:
     """Show one product."""
     from lakehouse.cli.reply import Facts, Grid, Reply, Rows
-    from lakehouse.cli.text import counted, size_text
+    from lakehouse.cli.text import counted, size_text, time_text
 
     product = open_lake(options)[options.product]
     if options.contract:
@@ -144,7 +144,7 @@ def show(options: argparse.Namespace) -> Reply:
         blocks.append(Rows(symbols, _SYMBOLS_SHOWN, counted(len(symbols), "symbol")))
     if commits:
         columns = ("version", "time", "operation", "accepted", "quarantined", "duplicates", "rows", "author")
-        blocks.append(Grid(commits, columns, "Newest commits"))
+        blocks.append(Grid(commits, columns, "Newest commits", {"time": time_text}))
     return Reply(document, blocks)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.cli.locate import open_lake
@@ -11,8 +12,10 @@ from lakehouse.cli.locate import open_lake
 if TYPE_CHECKING:
     from lakehouse.cli.parser import Commands
     from lakehouse.cli.reply import Reply
+    from lakehouse.errors import LakehouseError
     from lakehouse.ingest.backfill import BackfillReport
-    from lakehouse.ingest.sources.files import FileSource
+    from lakehouse.ingest.sources import FileSource
+    from lakehouse.lake import Lake
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.product import Product
 
@@ -86,36 +89,24 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
 
 def ingest(options: argparse.Namespace) -> Reply:
     """Write files, one commit each."""
-    from lakehouse.cli.commits import commit_row
     from lakehouse.cli.reply import Grid, Reply
     from lakehouse.errors import LakehouseError
     from lakehouse.ingest.sources import FileSource
 
-    product = open_lake(options)[options.product]
-    sources = [FileSource(path, options.recipe) for path in options.files]
+    lake = open_lake(options)
+    product = lake[options.product]
     rows: list[dict[str, Any]] = []
-    for source in sources:
+    for source in [FileSource(path, options.recipe) for path in options.files]:
         try:
-            commits = _write(product, source, options)
+            commits = _write(lake, product, source, options)
         except LakehouseError as error:
-            done = f" The {len(rows)} files before it are in." if rows else ""
-            raise type(error)(f"{source.name}: {error.message}{done}", hint=error.hint) from error
-        rows += [
-            {"file": source.name, "skipped": commit.repeated, **commit_row(commit)} for commit in commits
-        ]
-    written = [row for row in rows if not row["skipped"]]
-    totals = {name: sum(row[name] for row in written) for name in _COUNTS}
-    state = product.state()
-    document = {
-        "product": str(product.name),
-        "version": state.version,
-        **totals,
-        "rows": state.rows,
-        "files": rows,
-    }
-    grid = Grid(rows, ("file", "version", *_COUNTS, "skipped"))
-    lines = _quarantine_lines(str(product.name), totals["quarantined"], _sum_rules(written))
-    return Reply(document, [grid, *lines])
+            raise _stopped(source.name, len(rows), error) from error
+        rows.append(_file_row(source.name, commits))
+    totals = {name: sum(row[name] for row in rows) for name in _COUNTS}
+    state, name = product.state(), str(product.name)
+    document = {"product": name, "version": state.version, **totals, "rows": state.rows, "files": rows}
+    lines = _quarantine_lines(name, totals["quarantined"], _sum_rules([row["rules"] for row in rows]))
+    return Reply(document, [Grid(rows, ("file", "version", *_COUNTS, "skipped")), *lines])
 
 
 def backfill(options: argparse.Namespace) -> Reply:
@@ -144,26 +135,50 @@ def backfill(options: argparse.Namespace) -> Reply:
     return _report(report)
 
 
-def _write(product: Product, source: FileSource, options: argparse.Namespace) -> list[Commit]:
+def _write(lake: Lake, product: Product, source: FileSource, options: argparse.Namespace) -> list[Commit]:
+    """Write a file; return no commit where it was loaded before."""
     from lakehouse.errors import SourceError
     from lakehouse.ingest.backfill import ledger_key
     from lakehouse.times import Interval
 
+    provenance = {"author": options.author, "message": options.message}
+    if options.mode == "append" and not options.again:
+        report = lake.backfill(options.product, source, **provenance)
+        if report.failures:
+            message, _, hint = report.failures[0].error.partition("\nHint: ")
+            raise SourceError(message, hint=hint or None)
+        return [product.table.commit_of(version) for version in report.versions]
     write = product.append if options.mode == "append" else product.upsert
     schema = product.contract.schema
-    chunks = source.chunks(schema, None, Interval())
-    if not chunks:
-        raise SourceError("there is nothing to load.")
-    return [
+    commits = [
         write(
             source.read(chunk, schema),
             source=source.name,
-            author=options.author,
-            message=options.message,
             idempotency_key=None if options.again else ledger_key(chunk.id),
+            **provenance,
         )
-        for chunk in chunks
+        for chunk in source.chunks(schema, None, Interval())
     ]
+    return [commit for commit in commits if not commit.repeated]
+
+
+def _stopped(file: str, done: int, error: LakehouseError) -> LakehouseError:
+    """Return the error of a file, with how far the command came."""
+    before = f" The {done} before it {'is' if done == 1 else 'are'} in." if done else ""
+    message = error.message if file in error.message else f"{file}: {error.message}"
+    return type(error)(f"{message}{before}", hint=error.hint)
+
+
+def _file_row(file: str, commits: Sequence[Commit]) -> dict[str, Any]:
+    rules = _sum_rules([dict(commit.quarantine.rules) for commit in commits if commit.quarantine is not None])
+    return {
+        "file": file,
+        "version": commits[-1].version if commits else None,
+        **{name: sum(getattr(commit, name) for commit in commits) for name in _COUNTS},
+        "removed": sum(commit.removed for commit in commits),
+        "rules": rules,
+        "skipped": not commits,
+    }
 
 
 def _report(report: BackfillReport) -> Reply:
@@ -217,9 +232,9 @@ def _quarantine_lines(product: str, quarantined: int, rules: dict[str, int]) -> 
     return [f"{went}; see them: lake quarantine read {product}"]
 
 
-def _sum_rules(rows: list[dict[str, Any]]) -> dict[str, int]:
+def _sum_rules(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     total: dict[str, int] = {}
-    for row in rows:
-        for rule, count in row["rules"].items():
+    for each in counts:
+        for rule, count in each.items():
             total[rule] = total.get(rule, 0) + count
     return total

@@ -68,6 +68,7 @@ def snapshot(options: argparse.Namespace) -> Reply:
 def snapshots(options: argparse.Namespace) -> Reply:
     """List snapshots."""
     from lakehouse.cli.reply import Grid, Reply
+    from lakehouse.cli.text import time_text
 
     rows: list[dict[str, Any]] = [
         {
@@ -82,7 +83,13 @@ def snapshots(options: argparse.Namespace) -> Reply:
     ]
     shown = [{**row, "products": len(row["products"])} for row in rows]
     columns = ("snapshot", "created", "author", "products", "rows", "message")
-    return Reply(rows, [Grid(shown, columns)] if rows else ["No snapshot yet. Make one: lake snapshot NAME"])
+    formats = {"created": time_text}
+    return Reply(
+        rows,
+        [Grid(shown, columns, formats=formats)]
+        if rows
+        else ["No snapshot yet. Make one: lake snapshot NAME"],
+    )
 
 
 def lock(options: argparse.Namespace) -> Reply:

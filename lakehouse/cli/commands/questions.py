@@ -14,6 +14,7 @@ from lakehouse.cli.numbers import count
 if TYPE_CHECKING:
     from lakehouse.cli.parser import Commands
     from lakehouse.cli.reply import Reply
+    from lakehouse.queries.result import Result
     from lakehouse.view import LakeView
 
 _SQL_NOTES = """\
@@ -21,7 +22,8 @@ One SELECT in DuckDB's dialect over `domain.product` names, and nothing that wri
 anything else. Times are UTC. In JSON, NaN and the infinities are null."""
 _QUERY_NOTES = """\
 Named queries are the files queries/<name>.sql of the lake. Without a name they are listed. An
-argument is a parameter of the query, or a table of it and the product to use instead."""
+argument is a parameter of the query, or a table of it and the product to use instead. Several
+symbols are parted by commas; null is no value."""
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+([eE][+-]?[0-9]+)?")
 
@@ -56,7 +58,7 @@ def add_commands(commands: Commands) -> None:
         "run a named query",
         group="ask",
         notes=_QUERY_NOTES,
-        examples=("query", "query vwap symbol=IBM start=2024-01-02 end=2024-01-03"),
+        examples=("query", "query vwap symbol=IBM,AAPL start=2024-01-02 end=2024-01-03"),
     )
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("arguments", nargs="*", metavar="KEY=VALUE")
@@ -93,17 +95,36 @@ def query(options: argparse.Namespace) -> Reply:
     """Run a named query, or list them."""
     lake = open_lake(options)
     if options.name is None:
-        return rows_reply(lake.queries(), options)
+        return _listed(lake.queries(), options)
     return ask(lake, options.name, options.arguments, options)
 
 
 def ask(view: LakeView, name: str, words: Sequence[str], options: argparse.Namespace) -> Reply:
-    """Run a named query of a lake or a checkout."""
-    arguments = {key: typed(value) for key, value in pairs(words).items()}
-    return rows_reply(view.query(name, **arguments), options)
+    """Run a named query of a lake or a checkout; its header says what each argument is.
+
+    Where a parameter takes several texts they are parted by commas; `null` is no value.
+    """
+    from lakehouse.queries.library import bind_query, load_query
+
+    query = load_query(view.store, name)
+    arguments: dict[str, Any] = {}
+    for key, value in pairs(words).items():
+        several = key in query.parameters and query.parameters[key].kind == "strings"
+        arguments[key] = None if value == "null" else (value.split(",") if several else value)
+    return rows_reply(view.sql(*bind_query(query, arguments)), options)
 
 
-def rows_reply(result: Any, options: argparse.Namespace) -> Reply:
+def _listed(queries: Result, options: argparse.Namespace) -> Reply:
+    from lakehouse.cli.reply import Grid, Reply
+    from lakehouse.cli.values import json_rows
+
+    rows = json_rows(queries.to_arrow())
+    if options.csv or not rows:
+        return rows_reply(queries, options)
+    return Reply(rows, [Grid(rows, ("name", "title", "parameters", "returns"))])
+
+
+def rows_reply(result: Result, options: argparse.Namespace) -> Reply:
     """Return the reply that shows the rows of a result."""
     from lakehouse.cli.reply import Reply, Rows
 

@@ -66,11 +66,12 @@ def history(options: argparse.Namespace) -> Reply:
     """List commits."""
     from lakehouse.cli.commits import commit_row
     from lakehouse.cli.reply import Grid, Reply
+    from lakehouse.cli.text import time_text
 
     product = open_lake(options)[options.product]
     rows = [commit_row(commit) for commit in itertools.islice(product.table.history(), options.limit)]
     empty = f"{product.name} has no commit yet."
-    return Reply(rows, [Grid(rows, _COLUMNS)] if rows else [empty])
+    return Reply(rows, [Grid(rows, _COLUMNS, formats={"time": time_text})] if rows else [empty])
 
 
 def diff(options: argparse.Namespace) -> Reply:
