@@ -16,8 +16,9 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -156,22 +157,27 @@ def commit_plan(
         ChunksDoneError: another backfill has committed a chunk of this write.
         ConflictError: other writers won every attempt.
     """
-    quarantine: QuarantineFile | None = None
+    if not table.exists:
+        planner(table.head(), prepared.good)  # what is refused makes no table
+    put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts
     for attempt in range(ATTEMPTS):
-        state = _ready(table, prepared, author_of(provenance))
-        done = repeated(table, state, provenance)
-        if done is not None:
-            return done
-        if any(chunk in state.transactions for chunk in provenance.chunks):
-            raise ChunksDoneError(f"Another backfill has committed a chunk of {table.name} in the meantime.")
-        plan = planner(state, prepared.good)
-        if quarantine is None and prepared.quarantine is not None:
-            quarantine = _put_quarantine(table, prepared)
-        written = write_data_files(table.store, table.path, state.schema, state.layout or Layout(), plan.rows)
-        record = _record(prepared, plan, provenance, operation, quarantine)
-        commit = _publish(table, state, plan, written, record, provenance)
-        if commit is not None:
-            return commit
+        _make_ready(table, prepared, author_of(provenance))
+        # The first plan is made beside the queue, so that writers of different rows work at once. Who lost
+        # once plans within it: among writers of the same rows, somebody could lose for ever.
+        with table.queue() if attempt else nullcontext():
+            state = table.head()
+            done = _done(table, state, provenance)
+            if done is not None:
+                return done
+            if state.contract_version == table.contract_version:
+                plan = planner(state, prepared.good)
+                record = _record(prepared, plan, provenance, operation, put_quarantine())
+                layout = state.layout or Layout()
+                written = write_data_files(table.store, table.path, state.schema, layout, plan.rows)
+                with nullcontext() if attempt else table.queue():
+                    commit = _publish(table, state, plan, written, record, provenance)
+                if commit is not None:
+                    return commit
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))
     raise ConflictError(
         f"Other writers changed the same rows of {table.name} in each of {ATTEMPTS} attempts; "
@@ -199,6 +205,17 @@ def author_of(provenance: Provenance) -> str:
     return f"{user}@{platform.node()}"
 
 
+def _done(table: Table, state: TableState, provenance: Provenance) -> Commit | None:
+    """Return the commit that did this write before, if any.
+
+    Raises:
+        ChunksDoneError: another backfill did a part of it.
+    """
+    if any(chunk in state.transactions for chunk in provenance.chunks):
+        raise ChunksDoneError(f"Another backfill has committed a chunk of {table.name} in the meantime.")
+    return repeated(table, state, provenance)
+
+
 def _write(
     table: Table,
     contract: Contract,
@@ -223,20 +240,22 @@ def _publish(
     record: Commit,
     provenance: Provenance,
 ) -> Commit | None:
-    """Commit at the head, as long as it is the planned version or differs only outside the plan's scope."""
+    """Commit at the head, as long as it is the planned version or differs only outside the plan's scope.
+
+    Within the queue, which keeps this machine's writers from making each other's plans useless.
+    """
     keys = (provenance.idempotency_key, *provenance.chunks)
     change = Change(add=written, remove=plan.remove, transactions={key: 0 for key in keys if key})
     while True:
-        with table.queue():
-            head = table.head()
-            if not _stands(plan, state, head, provenance):
-                discard(table.store, written)
-                return None
-            try:
-                # NOTE: an error here leaves the files where they are: the commit may have landed before it.
-                return table.commit(head, change, record)
-            except AlreadyExistsError:  # a writer on another machine, who does not queue here
-                continue
+        head = table.head()
+        if not _stands(plan, state, head, provenance):
+            discard(table.store, written)
+            return None
+        try:
+            # NOTE: an error here leaves the files where they are: the commit may have landed before it.
+            return table.commit(head, change, record)
+        except AlreadyExistsError:  # a writer on another machine, who does not queue here
+            continue
 
 
 def _stands(plan: Plan, planned: TableState, head: TableState, provenance: Provenance) -> bool:
@@ -260,14 +279,14 @@ def _keys_done(head: TableState, provenance: Provenance) -> bool:
     return any(key in head.transactions for key in (provenance.idempotency_key, *provenance.chunks) if key)
 
 
-def _ready(table: Table, prepared: Prepared, author: str) -> TableState:
-    """Return the head, after creating the table if this is its first write."""
+def _make_ready(table: Table, prepared: Prepared, author: str) -> None:
+    """Create the table if this is its first write, and bring it to the writer's contract version."""
     state = table.head()
     if not table.exists:
         with suppress(AlreadyExistsError):  # another first write was faster
             table.create(state.layout or _fitting_layout(state, prepared))
         state = table.head()
-    return evolve(table, state, author=author)
+    evolve(table, state, author=author)
 
 
 def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
@@ -278,15 +297,17 @@ def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
     return choose_layout(state.schema, rows_per_day=len(times) / days)
 
 
-def _put_quarantine(table: Table, prepared: Prepared) -> QuarantineFile:
-    """Publish the refused rows; they become visible with the commit that names them."""
+def _put_quarantine(table: Table, prepared: Prepared) -> QuarantineFile | None:
+    """Publish the refused rows, if any; they become visible with the commit that names them."""
     rows = prepared.quarantine
+    if rows is None:
+        return None
     path = f"{table.path}/_quarantine/{uuid.uuid4().hex}.parquet"
     with table.store.stage(path) as temporary:
         pq.write_table(rows, temporary, compression="zstd")
         data = temporary.read_bytes()
-    count = 0 if rows is None else rows.num_rows
-    return QuarantineFile(path, hashlib.sha256(data).hexdigest(), len(data), count, dict(prepared.broken))
+    digest = hashlib.sha256(data).hexdigest()
+    return QuarantineFile(path, digest, len(data), rows.num_rows, dict(prepared.broken))
 
 
 def _record(
