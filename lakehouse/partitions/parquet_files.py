@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.partitions import digest as digests
+from lakehouse.partitions.arrays import int64_array, integers
 from lakehouse.partitions.layout import (
     LARGEST_GOOD_FILE_IN_BYTES,
     Layout,
@@ -36,7 +37,7 @@ from lakehouse.partitions.layout import (
     period_starts,
     row_width,
 )
-from lakehouse.partitions.sorting import Symbols, integers, run_starts
+from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import DataFile
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import NS_PER_DAY
@@ -141,7 +142,7 @@ def _split(rows: pa.Table, keys: list[npt.NDArray[Any]]) -> Iterator[tuple[int, 
         if long_runs:
             part = pa.concat_tables([rows.slice(start, stop - start) for start, stop in spans])
         else:
-            part = rows.take(pa.array(np.concatenate([np.arange(start, stop) for start, stop in spans])))
+            part = rows.take(int64_array(np.concatenate([np.arange(start, stop) for start, stop in spans])))
         yield spans[0][0], part
 
 
