@@ -59,21 +59,23 @@ def _print_table(block: Grid | Rows, stream: TextIO) -> None:
         for line in table.lines():
             print(line, file=stream)
         return
-    _draw(table, stream, fit=isinstance(block, Rows))
+    _draw(table, stream, block)
     if isinstance(block, Rows):
         counts = (counted(len(block.result), "row"), counted(len(block.result.columns), "column"))
         print(", ".join(counts), file=stream)
 
 
-def _draw(table: Table, stream: TextIO, *, fit: bool) -> None:
-    """Draw a table with rich; one that must fit loses columns, the others wrap long text."""
+def _draw(table: Table, stream: TextIO, block: Grid | Rows) -> None:
+    """Draw a table with rich; where it is too wide, it wraps sentences, or cuts them and loses columns."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Drawing
     from rich.text import Text
 
     console = Console(file=stream, highlight=False)
-    shown = table.fitted(console.width) if fit else table
+    fit = isinstance(block, Rows) or block.one_line
+    lose: Literal["middle", "last"] = "middle" if isinstance(block, Rows) else "last"
+    shown = table.clipped(console.width).fitted(console.width, lose=lose) if fit else table
     drawing = Drawing(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, right, prose in zip(shown.names, shown.right, shown.prose(), strict=True):
         wraps = prose and not fit

@@ -30,6 +30,8 @@ class Grid:
     """a line above it"""
     formats: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
     """how the values of some columns are written; the others are written as they are"""
+    one_line: bool = False
+    """cut sentences and leave out columns that a terminal is too narrow for, rather than wrap"""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.cli.reply import Grid, Rows
 from lakehouse.cli.text import cell_text
@@ -56,25 +56,37 @@ class Table:
         right = [_is_numeric(kind) for kind in table.schema.types]
         return cls([write(name) for name in table.column_names], cells, right)
 
-    def fitted(self, width: int) -> Table:
-        """Leave out columns from the middle until the rest fits; the first column always stays."""
+    def fitted(self, width: int, *, lose: Literal["middle", "last"]) -> Table:
+        """Leave out columns, the middle or the last ones, until the rest fits; the first always stays."""
         sizes = [size + _BORDER for size in self.widths()]
         if sum(sizes) <= width or len(sizes) < 2:
             return self
         room = width - sizes[0] - len(_MORE) - _BORDER
         left, right, waiting = [0], deque[int](), deque(range(1, len(sizes)))
         while waiting:
-            at = waiting[-1] if len(right) < len(left) else waiting[0]
+            from_right = lose == "middle" and len(right) < len(left)
+            at = waiting[-1] if from_right else waiting[0]
             room -= sizes[at]
             if room < 0:
                 break
             waiting.remove(at)
-            if len(right) < len(left):
+            if from_right:
                 right.appendleft(at)
             else:
                 left.append(at)
         more = Table([_MORE], [[_MORE] * len(self.cells[0])], [False])
         return self._chosen(left)._beside(more)._beside(self._chosen(right))
+
+    def clipped(self, width: int) -> Table:
+        """Cut the sentences of the widest such column until the rest fits."""
+        widths, prose = self.widths(), self.prose()
+        excess = sum(widths) + _BORDER * len(widths) - width
+        if excess <= 0 or not any(prose):
+            return self
+        at = max(range(len(widths)), key=lambda place: widths[place] if prose[place] else 0)
+        room = max(widths[at] - excess, cell_width(self.names[at]))
+        cells = [cell if cell_width(cell) <= room else cell[: room - 1] + _MORE for cell in self.cells[at]]
+        return Table(self.names, [*self.cells[:at], cells, *self.cells[at + 1 :]], self.right)
 
     def lines(self) -> Iterator[str]:
         """Yield the header and the rows, aligned by spaces."""

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
@@ -135,12 +135,35 @@ def test_a_terminal_loses_columns_from_the_middle(monkeypatch: pytest.MonkeyPatc
     assert max(map(len, _plain(shown).splitlines())) <= 60
 
 
-@given(st.integers(1, 200), st.lists(st.integers(1, 30), min_size=1, max_size=12))
-def test_a_fitted_table_keeps_the_first_column_and_fits_where_that_alone_does(
-    width: int, sizes: list[int]
+def test_a_grid_wraps_its_sentences_or_cuts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    rows = [
+        {
+            "name": "market_data.order_book",
+            "what": "Changes of the order book, one row a price level or order",
+        }
+    ]
+    wrapped = _plain(printed(Reply(blocks=[Grid(rows, ("name", "what"))]), Terminal())).splitlines()
+    cut = _plain(
+        printed(Reply(blocks=[Grid(rows, ("name", "what"), one_line=True)]), Terminal())
+    ).splitlines()
+
+    assert (len(wrapped), len(cut)) == (4, 3)
+    assert cut[2].rstrip().endswith("…")
+    assert max(map(len, [*wrapped, *cut])) <= 60
+    assert wrapped[2].startswith("market_data.order_book ")
+
+
+@given(
+    st.integers(1, 200),
+    st.lists(st.integers(1, 30), min_size=1, max_size=12),
+    st.sampled_from(["middle", "last"]),
+)
+def test_a_fitted_table_fits_where_its_first_column_does(
+    width: int, sizes: list[int], lose: Literal["middle", "last"]
 ) -> None:
     table = Table(["x" * size for size in sizes], [["1"]] * len(sizes), [True] * len(sizes))
-    fitted = table.fitted(width)
+    fitted = table.fitted(width, lose=lose)
 
     assert fitted.names[0] == table.names[0]
     assert sum(size + 3 for size in fitted.widths()) <= max(width, sizes[0] + 7)

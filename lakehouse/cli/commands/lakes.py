@@ -116,8 +116,8 @@ def list_products(options: argparse.Namespace) -> Reply:
     columns = ("product", "contract", "version", "rows", "size", "first", "last", "description")
     formats: dict[str, Any] = {"size": size_text, "first": time_text, "last": time_text}
     empty = "No product here yet. Make one: lake create, lake apply, or lake init --starter."
-    shown = [{**row, "description": row["description"].partition(". ")[0]} for row in rows]
-    return Reply(rows, [Grid(shown, columns, formats=formats)] if rows else [empty])
+    shown = [{**row, "description": row["description"].partition(". ")[0].rstrip(".")} for row in rows]
+    return Reply(rows, [Grid(shown, columns, formats=formats, one_line=True)] if rows else [empty])
 
 
 def show(options: argparse.Namespace) -> Reply:

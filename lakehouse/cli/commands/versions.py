@@ -71,7 +71,9 @@ def history(options: argparse.Namespace) -> Reply:
     product = open_lake(options)[options.product]
     rows = [commit_row(commit) for commit in itertools.islice(product.table.history(), options.limit)]
     empty = f"{product.name} has no commit yet."
-    return Reply(rows, [Grid(rows, _COLUMNS, formats={"time": time_text})] if rows else [empty])
+    return Reply(
+        rows, [Grid(rows, _COLUMNS, formats={"time": time_text}, one_line=True)] if rows else [empty]
+    )
 
 
 def diff(options: argparse.Namespace) -> Reply:
