@@ -1,0 +1,1 @@
+"""Measured numbers of the lake: `python benchmarks/run.py` prints them as one table."""

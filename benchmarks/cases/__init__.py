@@ -1,0 +1,1 @@
+"""The measurements; each module yields rows of the table."""
