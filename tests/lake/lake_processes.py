@@ -1,13 +1,13 @@
 """Real processes that work on a lake, for tests: run as a script, never imported.
 
-It reads jobs from its standard input, one JSON list a line. It starts a process for each job of the list, lets
-all begin at the same moment, waits for all, and answers with one JSON list of exit codes. Where processes can be
-forked the modules are imported once, so that a process costs milliseconds.
+It reads jobs from its standard input, one JSON list a line. It starts a process for each job of the list,
+lets all begin at the same moment, waits for all, and answers with a JSON list of exit codes. Where processes
+can be forked the modules are imported once, and a process costs milliseconds.
 
 A job has the `url` of a lake, `steps` to take, and a file `out` that gets a JSON line as soon as a step has
-returned: what it says was acknowledged. It may have `die_at`, the number of the fault point at which the process
-ends (see `fault_points`; 0 only counts them), `kill_after`, seconds after which it is killed, and `constants` of
-the library to set.
+returned: what it says was acknowledged. It may have `die_at`, the number of the fault point at which the
+process ends (see `fault_points`; 0 only counts them), `kill_after`, seconds after which it is killed, and
+`constants` of the library to set.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import deltalake
+import filelock
+import open_data_contract_standard.model
 import polars as pl
+import yaml
 
 import lakehouse
 import lakehouse.checkouts
 import lakehouse.export
+import lakehouse.lake
 import lakehouse.pinning
 from lakehouse.catalog.contract import Contract
 from lakehouse.ingest import backfill, quarantine, restore, sources, write
@@ -42,21 +46,22 @@ if TYPE_CHECKING:
 
 DIED = 9
 # Imported lazily by the library, and here once for all processes.
-WARM = (
-    deltalake,
+FOREIGN = (deltalake, filelock, open_data_contract_standard.model, yaml)
+LAZY = (
     quarantine,
     restore,
     sources,
     scan,
     lakehouse.checkouts,
     lakehouse.export,
+    lakehouse.lake,
     lakehouse.pinning,
 )
 
-# What writes: the steps of the local disk, the calls of the store around them, and deltalake's checkpoint.
+# After which of its steps the disk is another than before; a folder that is made is synced in its parent.
 CALLS: tuple[tuple[Any, str], ...] = (
-    *((durable, name) for name in ("make_folder", "sync", "link", "sync_folder")),
-    *((LocalStore, name) for name in ("put_if_absent", "delete")),
+    *((durable, name) for name in ("sync", "link", "sync_folder")),
+    (LocalStore, "delete"),
     (Table, "_checkpoint"),
 )
 BLOCKS = ("stage", "lock")
@@ -112,7 +117,7 @@ def work(job: Job, begin: Barrier) -> None:
     with fault_points(job.get("die_at")) as counted:
         for step in job["steps"]:
             said = attempt(job["url"], step)
-            os.write(out, (json.dumps(said | {"points": len(counted)}) + "\n").encode())
+            os.write(out, (json.dumps(said | {"points": counted}) + "\n").encode())
 
 
 def attempt(url: str, step: dict[str, Any]) -> dict[str, Any]:
@@ -142,27 +147,24 @@ def opened(url: str) -> lakehouse.Lake:
 
 @contextmanager
 def fault_points(die_at: int | None) -> Iterator[list[str]]:
-    """Number every moment before and after a step that writes, and end the process at one of them."""
+    """Number the moments at which the disk has become another, and end the process at one of them."""
     passed: list[str] = []
-    if die_at is None:
-        yield passed
-        return
 
     def point(name: str) -> None:
         passed.append(name)
         if len(passed) == die_at:
             os._exit(DIED)
 
-    for owner, name in CALLS:
-        setattr(owner, name, _around(point, name, getattr(owner, name)))
-    for name in BLOCKS:
-        setattr(LocalStore, name, _around_block(point, name, getattr(LocalStore, name)))
+    if die_at is not None:
+        for owner, name in CALLS:
+            setattr(owner, name, _then(point, name, getattr(owner, name)))
+        for name in BLOCKS:
+            setattr(LocalStore, name, _around(point, name, getattr(LocalStore, name)))
     yield passed
 
 
-def _around(point: Callable[[str], None], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _then(point: Callable[[str], None], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **options: Any) -> Any:
-        point(f"before {name}")
         result = function(*args, **options)
         point(f"after {name}")
         return result
@@ -170,16 +172,15 @@ def _around(point: Callable[[str], None], name: str, function: Callable[..., Any
     return wrapped
 
 
-def _around_block(
-    point: Callable[[str], None], name: str, function: Callable[..., Any]
-) -> Callable[..., Any]:
+def _around(point: Callable[[str], None], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @contextmanager
     def wrapped(*args: Any, **options: Any) -> Iterator[Any]:
-        point(f"before {name}")
         with function(*args, **options) as given:
-            point(f"in {name}")
+            if name == "lock":
+                point("in lock")
             yield given
-            point(f"leaving {name}")
+            if name == "stage":
+                point("written")
         point(f"after {name}")
 
     return wrapped
