@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def test_an_interrupted_backfill_says_how_to_resume_and_exits_with_130(
     """The source ends in a named pipe, so that the run surely hangs in the middle when the signal comes."""
     pipe = vendor / "zzz.csv"
     os.mkfifo(pipe)
-    with spawn("backfill", BARS, vendor) as process, pipe.open("w"):  # returns once the command reads
+    with spawn("backfill", BARS, vendor) as process, pipe.open("w"):  # returns once the command has opened it
+        time.sleep(0.5)  # a signal just before the blocking read would only count after it
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     pipe.unlink()

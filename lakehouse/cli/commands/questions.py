@@ -106,9 +106,9 @@ def ask(view: LakeView, name: str, words: Sequence[str], options: argparse.Names
     """
     from lakehouse.queries.library import bind_query, load_query
 
-    query = load_query(view.store, name)
+    given, query = pairs(words), load_query(view.store, name)
     arguments: dict[str, Any] = {}
-    for key, value in pairs(words).items():
+    for key, value in given.items():
         several = key in query.parameters and query.parameters[key].kind == "strings"
         arguments[key] = None if value == "null" else (value.split(",") if several else value)
     return rows_reply(view.sql(*bind_query(query, arguments)), options)
