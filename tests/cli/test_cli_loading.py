@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,12 +99,16 @@ def test_backfill_records_author_and_message(empty: Run, vendor: Path) -> None:
 def test_an_interrupted_backfill_says_how_to_resume_and_exits_with_130(
     empty: Run, vendor: Path, spawn: Run
 ) -> None:
-    """The source ends in a named pipe, so that the run surely hangs in the middle when the signal comes."""
+    """The source ends in a named pipe, so that the run surely is in the middle when the signal comes.
+
+    polars restarts system calls that a signal interrupts, so the pipe is closed for the read to end.
+    """
     pipe = vendor / "zzz.csv"
     os.mkfifo(pipe)
-    with spawn("backfill", BARS, vendor) as process, pipe.open("w"):  # returns once the command has opened it
-        time.sleep(0.5)  # a signal just before the blocking read would only count after it
+    with spawn("backfill", BARS, vendor) as process:
+        writer = pipe.open("w")  # returns once the command has opened it
         process.send_signal(signal.SIGINT)
+        writer.close()
         out, err = process.communicate(timeout=60)
     pipe.unlink()
 
