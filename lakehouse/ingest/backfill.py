@@ -7,7 +7,7 @@ ledger become visible in the same step, and a chunk that is in the log is never 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -355,13 +355,28 @@ def _batches(chunks: Iterator[_Loaded]) -> Iterator[list[_Loaded]]:
 def _merged(parts: Sequence[Prepared]) -> Prepared:
     refused = [part.quarantine for part in parts if part.quarantine is not None]
     return Prepared(
-        good=pa.concat_tables([part.good for part in parts], promote_options="permissive"),
+        good=pa.concat_tables(_one_encoding([part.good for part in parts]), promote_options="permissive"),
         rows_in=sum(part.rows_in for part in parts),
         duplicates=sum(part.duplicates for part in parts),
         quarantine=pa.concat_tables(refused, promote_options="permissive") if refused else None,
         broken=_sums([part.broken for part in parts]),
         warnings=_sums([part.warnings for part in parts]),
     )
+
+
+def _one_encoding(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Encode a text column in every table if the gate encoded it in one: short chunks come plain."""
+    encoded = {
+        column.name for table in tables for column in table.schema if pa.types.is_dictionary(column.type)
+    }
+    return [_with_encoded(table, encoded) for table in tables]
+
+
+def _with_encoded(table: pa.Table, names: Collection[str]) -> pa.Table:
+    for position, name in enumerate(table.column_names):
+        if name in names and not pa.types.is_dictionary(table.column(name).type):
+            table = table.set_column(position, name, table.column(name).dictionary_encode())
+    return table
 
 
 def _sums(counts: Sequence[Any]) -> dict[str, int]:

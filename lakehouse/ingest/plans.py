@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import KeyConflictError
-from lakehouse.partitions.arrays import int64_array, integers
+from lakehouse.partitions.arrays import integers, take_rows
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.reading import read_stored, select_pieces, to_reader_types, whole
@@ -170,7 +170,7 @@ def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = 
     symbols, times = _order_keys(rows, schema)
     order = sort_order(symbols.codes, times)
     if order is not None:
-        rows, codes = rows.take(int64_array(order)), symbols.codes[order]
+        rows, codes = take_rows(rows, order), symbols.codes[order]
         times = None if times is None else times[order]
     else:
         codes = symbols.codes
@@ -249,7 +249,7 @@ def _merged(schema: TableSchema, kept: pa.Table, new: pa.Table | None) -> pa.Tab
     symbols, times = _order_keys(rows, schema)
     ranks = integers(rows.column(SEQUENCE)) if schema.has_sequence else None
     order = sort_order(symbols.codes, times, ranks)
-    return rows if order is None else rows.take(int64_array(order))
+    return rows if order is None else take_rows(rows, order)
 
 
 def _in_groups(old: pa.Table, new: pa.Table, key: Sequence[str]) -> Booleans:

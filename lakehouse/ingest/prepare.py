@@ -16,6 +16,7 @@ from lakehouse.errors import ArgumentError, SchemaError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.gate import Gated, gate
 from lakehouse.ingest.rules import evaluate_rules
+from lakehouse.partitions.arrays import take_rows
 from lakehouse.partitions.keys import find_repeats
 from lakehouse.partitions.reading import to_reader_types
 
@@ -155,7 +156,7 @@ def _lossy(table: pa.Table, gated: Gated, contract: Contract) -> SchemaError:
 
 
 def _take(table: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
-    return table if len(rows) == table.num_rows else table.take(pa.array(rows))
+    return table if len(rows) == table.num_rows else take_rows(table, rows)
 
 
 def _any(flags: Mapping[str, Booleans], rows: int) -> Booleans:

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.catalog.contract import Contract
-from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError
+from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
 from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
 from lakehouse.ingest.prepare import Prepared, prepare
@@ -157,15 +157,14 @@ def commit_plan(
         ChunksDoneError: another backfill has committed a chunk of this write.
         ConflictError: other writers won every attempt.
     """
-    if not table.exists:
-        planner(table.head(), prepared.good)  # what is refused makes no table
     put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts
     for attempt in range(ATTEMPTS):
-        _make_ready(table, prepared, author_of(provenance))
+        if table.exists:
+            evolve(table, table.head(), author=author_of(provenance))
         # The first plan is made beside the queue, so that writers of different rows work at once. Who lost
         # once plans within it: among writers of the same rows, somebody could lose for ever.
         with table.queue() if attempt else nullcontext():
-            state = table.head()
+            state = _base(table, prepared)
             done = _done(table, state, provenance)
             if done is not None:
                 return done
@@ -191,7 +190,11 @@ def repeated(table: Table, state: TableState, provenance: Provenance) -> Commit 
     key = provenance.idempotency_key
     if key is None or key not in state.transactions:
         return None
-    return replace(table.commit_of(state.transactions[key]), repeated=True)
+    version = state.transactions[key]
+    try:
+        return replace(table.commit_of(version), repeated=True)
+    except NotFoundError:  # somebody cut the log: a checkpoint knows that it was done
+        return Commit(str(table.name), version, "unknown", "", idempotency_key=key, repeated=True)
 
 
 def author_of(provenance: Provenance) -> str:
@@ -246,6 +249,9 @@ def _publish(
     """
     keys = (provenance.idempotency_key, *provenance.chunks)
     change = Change(add=written, remove=plan.remove, transactions={key: 0 for key in keys if key})
+    if not table.exists:  # only now: what the planner refuses makes no table
+        with suppress(AlreadyExistsError):  # another first write was faster
+            table.create(state.layout or Layout())
     while True:
         head = table.head()
         if not _stands(plan, state, head, provenance):
@@ -260,6 +266,8 @@ def _publish(
 
 def _stands(plan: Plan, planned: TableState, head: TableState, provenance: Provenance) -> bool:
     """Say whether a plan for one version may be committed on top of a later one."""
+    if head.layout != planned.layout:
+        return False
     if head.version == planned.version:
         return True
     if head.schema != planned.schema or head.contract_version != planned.contract_version:
@@ -279,14 +287,10 @@ def _keys_done(head: TableState, provenance: Provenance) -> bool:
     return any(key in head.transactions for key in (provenance.idempotency_key, *provenance.chunks) if key)
 
 
-def _make_ready(table: Table, prepared: Prepared, author: str) -> None:
-    """Create the table if this is its first write, and bring it to the writer's contract version."""
-    state = table.head()
-    if not table.exists:
-        with suppress(AlreadyExistsError):  # another first write was faster
-            table.create(state.layout or _fitting_layout(state, prepared))
-        state = table.head()
-    evolve(table, state, author=author)
+def _base(table: Table, prepared: Prepared) -> TableState:
+    """Return the version to plan against; where there is no table yet, with the layout that fits the rows."""
+    head = table.head()
+    return head if head.layout is not None else replace(head, layout=_fitting_layout(head, prepared))
 
 
 def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:

@@ -1,6 +1,6 @@
 """Between numpy and Arrow without a copy, and without pandas.
 
-`pa.array` on a list, `Array.to_numpy` and `Schema.empty_table` import pandas where it is installed, which costs
+`pa.array` on a list, `Array.to_numpy` and `Schema.empty_table` import pandas where it is installed: costing
 a cold read more than a second (pyarrow 26). What reads need goes through buffers instead.
 """
 
@@ -13,7 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lakehouse.partitions.threads import workers
+
 Integers = npt.NDArray[np.int64]
+
+_WORTH_THREADS = 100_000
 
 
 def integers(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
@@ -48,6 +52,18 @@ def dictionary_array(codes: npt.NDArray[np.int32], texts: Sequence[str]) -> pa.A
     data = np.ascontiguousarray(codes, np.int32)
     indices = pa.Array.from_buffers(pa.int32(), len(data), [None, pa.py_buffer(data)])
     return pa.DictionaryArray.from_arrays(indices, text_array(texts))
+
+
+def take_rows(table: pa.Table, rows: npt.NDArray[Any]) -> pa.Table:
+    """Return some rows of a table, its columns gathered side by side; columns of nulls cost nothing."""
+    indices = int64_array(rows)
+
+    def gather(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+        return pa.nulls(len(rows), column.type) if column.null_count == len(column) else column.take(indices)
+
+    if table.num_rows < _WORTH_THREADS:
+        return table.take(indices)
+    return pa.Table.from_arrays(list(workers().map(gather, table.columns)), schema=table.schema)
 
 
 def empty_table(schema: pa.Schema) -> pa.Table:

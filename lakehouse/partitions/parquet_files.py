@@ -10,12 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import uuid
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +37,7 @@ from lakehouse.partitions.layout import (
 )
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import DataFile
+from lakehouse.partitions.threads import workers
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import NS_PER_DAY
 
@@ -168,7 +167,7 @@ def _write(
     rows = _in_file_schema(rows.combine_chunks(), schema, symbols)
     times = times_of(rows, schema)
     starts = run_starts(symbols.codes)
-    segments = _pool().submit(
+    segments = workers().submit(
         _segments, rows, symbols, times, starts
     )  # the digest, while the columns are encoded
     path = f"{table_path}/{folder_of(partition)}part-{uuid.uuid4().hex}.parquet"
@@ -314,12 +313,3 @@ def _fits_json(value: Any) -> bool:
 def _sha256(file: Path) -> str:
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="lakehouse-digest")
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool
-    os.register_at_fork(after_in_child=_pool.cache_clear)

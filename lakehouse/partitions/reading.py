@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,7 @@ from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.partitions.threads import workers
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
 from lakehouse.times import Interval
 
@@ -58,7 +56,7 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     wanted = None if symbols is None else set(symbols)
     chosen = []
     for file, footer in zip(
-        files, _pool().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
+        files, workers().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
     ):
         keep = (footer.first < interval.end) & (footer.last >= interval.start)
         if wanted is not None and state.schema.symbol:
@@ -133,7 +131,7 @@ def _decode(
     def one(selection: Selection) -> _Rows:
         return _decode_file(state.schema, selection, interval, stored, rank, ordered=several)
 
-    parts = list(_pool().map(one, selections)) if several else [one(selection) for selection in selections]
+    parts = list(workers().map(one, selections)) if several else [one(selection) for selection in selections]
     if not parts:
         return empty_table(stored)
     table = pa.concat_tables([part.table for part in parts])
@@ -175,7 +173,7 @@ def _decode_file(
     if int(lengths.sum()) != table.num_rows:
         picked = _spans(starts, lengths)
         table = (
-            table.slice(int(starts[0]), len(picked))
+            table.slice(int(picked[0]), len(picked))
             if _contiguous(picked)
             else table.take(int64_array(picked))
         )
@@ -263,12 +261,3 @@ def _in_order(
 
 def _ranks(table: pa.Table) -> npt.NDArray[Any]:
     return integers(table.column(SEQUENCE))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="lakehouse-read")
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool
-    os.register_at_fork(after_in_child=_pool.cache_clear)

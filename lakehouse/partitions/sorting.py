@@ -63,13 +63,16 @@ def sort_order(
 
 def tie_ranks(codes: npt.NDArray[np.int32], times: Integers | None) -> npt.NDArray[np.int32]:
     """Return each sorted row's rank among the rows of equal symbol and time, from 0."""
-    if not len(codes):
-        return np.zeros(0, np.int32)
-    starts = run_starts(codes) if times is None else run_starts(codes, times)
-    if len(starts) == len(codes):
-        return np.zeros(len(codes), np.int32)
-    lengths = np.diff(np.append(starts, len(codes)))
-    ranks: npt.NDArray[np.int32] = (np.arange(len(codes)) - np.repeat(starts, lengths)).astype(np.int32)
+    ranks = np.zeros(len(codes), np.int32)
+    same = codes[1:] == codes[:-1]
+    if times is not None:
+        same &= times[1:] == times[:-1]
+    ties = np.flatnonzero(same) + 1  # rows that repeat the one before them: few, in most feeds
+    if len(ties):
+        new_run = np.concatenate([[True], np.diff(ties) > 1])
+        starts = np.flatnonzero(new_run)
+        lengths = np.diff(np.append(starts, len(ties)))
+        ranks[ties] = np.arange(1, len(ties) + 1) - np.repeat(starts, lengths)
     return ranks
 
 

@@ -43,7 +43,7 @@ def evaluate_rules(frame: pl.DataFrame, rules: Sequence[Rule], schema: TableSche
         >>> evaluate_rules(pl.DataFrame({"price": [1.0, -1.0, None]}), [rule], schema)["real_price"].to_list()
         [False, True, False]
     """
-    prepared = {rule.name: JUDGES[rule.kind].prepare(rule, schema) for rule in rules}
+    prepared = {rule.name: _prepared(rule, frame, schema) for rule in rules}
     expressions = {name: judge for name, judge in prepared.items() if isinstance(judge, pl.Expr)}
     statements = {name: judge for name, judge in prepared.items() if isinstance(judge, SqlRule)}
     ordered = {name: judge for name, judge in prepared.items() if not isinstance(judge, pl.Expr | SqlRule)}
@@ -53,6 +53,14 @@ def evaluate_rules(frame: pl.DataFrame, rules: Sequence[Rule], schema: TableSche
         **_evaluate_ordered(frame, ordered, schema),
     }
     return {name: broken[name].alias(name) for name in prepared}
+
+
+def _prepared(rule: Rule, frame: pl.DataFrame, schema: TableSchema) -> pl.Expr | SqlRule | OrderedRule:
+    if rule.kind == "monotonic_time" and schema.time and frame[schema.time].is_sorted():
+        return pl.repeat(
+            value=False, n=pl.len(), dtype=pl.Boolean
+        )  # most feeds: no symbol can be out of order
+    return JUDGES[rule.kind].prepare(rule, schema)
 
 
 def _evaluate_expressions(frame: pl.DataFrame, expressions: Mapping[str, pl.Expr]) -> dict[str, pl.Series]:
