@@ -66,6 +66,9 @@ class Checkout(LakeView):
 def checkout_of(lake: Lake, what: Any) -> Checkout:
     """Return the checkout of a snapshot name, a lock, or a time.
 
+    A text names the snapshot rather than a file of that name; a `Path` names the file. What is neither is
+    read as a time.
+
     Raises:
         NotFoundError: there is no such snapshot or file, and the text is no time either.
     """
@@ -76,7 +79,8 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         return from_lock(lake.store, what, lake.id)
     if isinstance(what, (str, Path)):
         names = snapshot_names(lake.store)
-        if Path(what).is_file():
+        is_file = _is_file(what)
+        if is_file and (isinstance(what, Path) or what not in names):
             return from_lock(lake.store, read_lock(what), lake.id)
         if str(what) in names:
             snapshot = load_snapshot(lake.store, str(what))
@@ -101,6 +105,14 @@ def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
             hint="Give the lake's root: checkout(path, root=…).",
         )
     return Checkout(store, f"lock {lock.pin}", _states(store, lock.products))
+
+
+def _is_file(path: str | Path) -> bool:
+    """Say whether there is a file; a text that no disk takes for a path names none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _at_time(lake: Lake, instant: int) -> Checkout:

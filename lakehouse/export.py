@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
     from lakehouse.lake import Lake
     from lakehouse.partitions.state import TableState
+    from lakehouse.partitions.table import Table
     from lakehouse.store import Store
 
 
@@ -19,10 +20,11 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Stor
     """Copy pinned files, contracts, named queries and the pin, so that the lock opens the copy too.
 
     The identity of the lake is copied with it, and `lake.json` is published last: a broken export is no
-    lake. In the copy each product has one version, whose rows and digest are the pinned ones.
+    lake. In the copy each product has one version, whose rows and digest are the pinned ones. An export that
+    was cut short is completed by repeating it.
 
     Raises:
-        AlreadyExistsError: there is a lake at the target.
+        AlreadyExistsError: there is a lake at the target, or a part of the export of another lock.
         IntegrityError: a pinned file is missing or altered.
     """
     from lakehouse.catalog.locks import Lock, read_lock
@@ -48,9 +50,7 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Stor
 
 
 def _copy_product(source: Store, target: Store, state: TableState) -> None:
-    from lakehouse.partitions.commit_record import Commit
-    from lakehouse.partitions.layout import Layout
-    from lakehouse.partitions.table import Change, Table
+    from lakehouse.partitions.table import Table
 
     for file in state.files:
         _copy(source, target, file.path)
@@ -63,6 +63,24 @@ def _copy_product(source: Store, target: Store, state: TableState) -> None:
         contract_version=state.contract_version,
         layout=state.layout,
     )
+    _commit_files(table, state, f"version {state.version} of {source.url}")
+
+
+def _commit_files(table: Table, state: TableState, source: str) -> None:
+    """Bring the copy's table to the pinned state, from wherever an export that was cut short left it."""
+    from lakehouse.partitions.commit_record import Commit
+    from lakehouse.partitions.layout import Layout
+    from lakehouse.partitions.table import Change
+
+    layout = state.layout or Layout()
+    head = table.head() if table.exists else table.create(layout)
+    if (head.schema, head.layout) != (state.schema, layout) or (head.version and head.digest != state.digest):
+        raise AlreadyExistsError(
+            f"{table.store.url} holds other data of {state.name}: another lock's export was cut short.",
+            hint="Export into an empty folder.",
+        )
+    if head.version:
+        return
     record = Commit(
         "",
         0,
@@ -71,9 +89,9 @@ def _copy_product(source: Store, target: Store, state: TableState) -> None:
         id=uuid.uuid4().hex,
         accepted=state.rows,
         rows_in=state.rows,
-        source=f"version {state.version} of {source.url}",
+        source=source,
     )
-    table.commit(table.create(state.layout or Layout()), Change(readd=state.files), record)
+    table.commit(head, Change(readd=state.files), record)
 
 
 def _copy_folder(source: Store, target: Store, folder: str) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Symbols = str | Sequence[str] | None
 
+_OWN_KEYS = ("replay:", "chunk:", "content:")
+"""prefixes of the keys that the lake itself keeps in the log"""
+
 
 class ReadableProduct(ABC):
     """The read API, the same for the head, an old version, and a pinned one.
@@ -101,7 +104,9 @@ class ReadableProduct(ABC):
         from lakehouse.queries.scan import Scan
 
         state = self.state(version=version, time=time)
-        return Scan(state, symbols=_several(symbols), interval=_interval(state, start, end), columns=columns)
+        return Scan(
+            state, symbols=_chosen(state, symbols), interval=_interval(state, start, end), columns=columns
+        )
 
     def head(
         self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None
@@ -140,7 +145,8 @@ class ReadableProduct(ABC):
     def _ends(self, count: int, *, last: bool, symbols: Symbols, columns: Sequence[str] | None) -> Result:
         from lakehouse.queries.ends import read_ends
 
-        return read_ends(self.state(), count, last=last, symbols=_several(symbols), columns=columns)
+        state = self.state()
+        return read_ends(state, count, last=last, symbols=_chosen(state, symbols), columns=columns)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Stream every row to polars, DuckDB, pandas, pyarrow and their kin."""
@@ -245,8 +251,9 @@ class Product(ReadableProduct):
             raise ArgumentError(
                 "Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'."
             )
-        wanted = _several(symbols)
-        scope = Scope(None if wanted is None else tuple(wanted), _interval(self.table.head(), start, end))
+        state = self.table.head()
+        wanted = _chosen(state, symbols)
+        scope = Scope(None if wanted is None else tuple(wanted), _interval(state, start, end))
         return write.delete(self.table, scope, _provenance(provenance))
 
     def restore(self, version: int, **provenance: Any) -> Commit:
@@ -280,13 +287,21 @@ def _provenance(given: dict[str, Any]) -> Any:
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ArgumentError(f"Unknown argument {unknown[0]!r}; provenance takes {', '.join(known)}.")
-    return Provenance(**given)
+    wrong = [name for name, value in given.items() if not (isinstance(value, str) or value is None)]
+    if wrong:
+        raise ArgumentError(f"{wrong[0]} must be text, got {given[wrong[0]]!r}.")
+    key = given.get("idempotency_key")
+    if key is not None and (not key or key.startswith(_OWN_KEYS)):
+        raise ArgumentError(f"Not an idempotency key: {key!r}.", hint="Give some text of your own.")
+    return Provenance(**{name: value for name, value in given.items() if value is not None})
 
 
-def _several(symbols: Symbols) -> Sequence[str] | None:
-    if symbols is None or isinstance(symbols, str):
-        return None if symbols is None else [symbols]
-    wanted = list(symbols)
+def _chosen(state: TableState, symbols: Symbols) -> Sequence[str] | None:
+    if symbols is None:
+        return None
+    if state.schema.symbol is None:
+        raise ArgumentError(f"{state.name} has no symbol column, so no symbols to choose.")
+    wanted = [symbols] if isinstance(symbols, str) else list(symbols)
     wrong = [symbol for symbol in wanted if not isinstance(symbol, str)]
     if wrong:
         raise ArgumentError(f"Symbols are text; got {wrong[0]!r}.")

@@ -6,6 +6,7 @@ half open, `[start, end)`. Zones of *data* are never guessed: that is the write 
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +20,7 @@ MIN_NS = -(2**63) + 1
 MAX_NS = 2**63 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FRACTION = re.compile(r"(\.\d+)(?=$|[Zz+\-])")
+_FRACTION = re.compile(r"(?:(?<=[^+\-\d]\d\d:\d\d:\d\d)|(?<=[^+\-\d]\d{6}))[.,]([0-9]+)(?=$|[Zz+\-])")
 
 _CHOICES = (
     "a str like '2024-01-02' or '2024-01-02T09:30:00.123456789Z', a date, a datetime, or int nanoseconds"
@@ -69,7 +70,7 @@ def to_nanoseconds(value: Any) -> int:
 
     Args:
         value: an ISO 8601 str with up to nine fractional digits, a date, a datetime, a `numpy.datetime64`, a
-            `pandas.Timestamp`, or an int of nanoseconds. Without a time zone it is UTC.
+            `pandas.Timestamp`, or an integer (not a bool) of nanoseconds. Without a time zone it is UTC.
 
     Raises:
         ArgumentError: the value can not be read, or lies outside 1677-09-21 to 2262-04-11.
@@ -82,9 +83,7 @@ def to_nanoseconds(value: Any) -> int:
     """
     nanoseconds = _parse(value)
     if not MIN_NS <= nanoseconds <= MAX_NS:
-        raise ArgumentError(
-            f"The time {value!s} is outside 1677-09-21 to 2262-04-11, the range of nanoseconds."
-        )
+        raise _outside(value)
     return nanoseconds
 
 
@@ -102,10 +101,6 @@ def to_iso(nanoseconds: int) -> str:
 
 
 def _parse(value: Any) -> int:
-    if isinstance(value, bool):
-        raise _unreadable(value)
-    if isinstance(value, int):
-        return value
     if isinstance(value, str):
         return _parse_text(value)
     if hasattr(value, "nanosecond") and hasattr(
@@ -118,16 +113,19 @@ def _parse(value: Any) -> int:
         return (value - date(1970, 1, 1)).days * NS_PER_DAY
     if type(value).__name__ == "datetime64":
         return _parse_numpy(value)
-    raise _unreadable(value)
+    return _parse_integer(value)
 
 
 def _parse_text(text: str) -> int:
-    found = _FRACTION.search(text)
-    digits = found.group(1)[1:] if found else ""
+    found = _FRACTION.search(text.strip())
+    digits = found.group(1) if found else ""
     if len(digits) > 9:
         raise ArgumentError(f"The time {text!r} has more than nine fractional digits.")
     try:
-        whole = datetime.fromisoformat(_FRACTION.sub("", text, count=1).strip())
+        rest = _FRACTION.sub("", text.strip(), count=1)
+        if "." in rest or "," in rest:  # a fraction of something else than a second
+            raise _unreadable(text)
+        whole = datetime.fromisoformat(rest)
     except ValueError:
         raise _unreadable(text) from None
     return _from_datetime(whole) + int(digits.ljust(9, "0"))
@@ -143,14 +141,41 @@ def _parse_pandas(value: Any) -> int:
     if value != value:
         raise _unreadable(value)
     aware = value.tz_localize("UTC") if value.tzinfo is None else value
-    return int(aware.as_unit("ns").value)
+    try:
+        return int(aware.as_unit("ns").value)
+    except (ValueError, OverflowError):  # pandas' OutOfBoundsDatetime is a ValueError
+        raise _outside(value) from None
 
 
 def _parse_numpy(value: Any) -> int:
-    exact = value.astype("datetime64[ns]")
-    if str(value) == "NaT" or exact.astype(value.dtype) != value:
+    if value != value:  # NaT
         raise _unreadable(value)
+    try:
+        exact = value.astype("datetime64[ns]")
+        kept = exact.astype(value.dtype) == value
+    except OverflowError:
+        kept = False
+    if not kept:
+        raise _outside(value)
     return int(exact.astype("int64"))
+
+
+def _parse_integer(value: Any) -> int:
+    """Read an integer of any library; bools and durations, which some count as integers, are none."""
+    if type(value).__name__ in ("bool", "bool_", "timedelta64"):
+        raise _unreadable(value)
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise _unreadable(value) from None
+
+
+def _outside(value: object) -> ArgumentError:
+    huge = isinstance(value, int) and value.bit_length() > 256  # Python refuses to write such an int
+    return ArgumentError(
+        f"The time {'given' if huge else value} is outside 1677-09-21 to 2262-04-11, the range of nanoseconds"
+        ", or finer than them."
+    )
 
 
 def _unreadable(value: object) -> ArgumentError:

@@ -13,9 +13,10 @@ from lakehouse.catalog.pinned import (
     read_manifest,
     set_names,
 )
-from lakehouse.errors import AlreadyExistsError, NotFoundError
+from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, NotFoundError
 from lakehouse.names import ProductName, check_document_name
 from lakehouse.store import Store
+from lakehouse.times import to_nanoseconds
 
 __all__ = [
     "PinnedProduct",
@@ -68,9 +69,13 @@ def snapshot_names(store: Store) -> tuple[str, ...]:
 
 
 def list_snapshots(store: Store) -> list[Snapshot]:
-    """Return all snapshots, the oldest first."""
+    """Return all snapshots, the oldest first.
+
+    Raises:
+        IntegrityError: a document is broken.
+    """
     snapshots = [load_set(store, _FOLDER, name) for name in snapshot_names(store)]
-    return sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.name))
+    return sorted(snapshots, key=lambda snapshot: (_created(snapshot), snapshot.name))
 
 
 def load_snapshot(store: Store, name: str) -> Snapshot:
@@ -84,6 +89,14 @@ def load_snapshot(store: Store, name: str) -> Snapshot:
         return load_set(store, _FOLDER, check_document_name(name, kind="snapshot"))
     except NotFoundError as error:
         raise NotFoundError.among("snapshot", name, snapshot_names(store)) from error
+
+
+def _created(snapshot: Snapshot) -> int:
+    """Return when it was made: its text drops trailing zeros, so texts do not sort ('.52Z' < '.5Z')."""
+    try:
+        return to_nanoseconds(snapshot.created)
+    except ArgumentError as error:
+        raise IntegrityError(f"{_FOLDER}/{snapshot.name}.json: 'created': {error.message}") from error
 
 
 def _taken(name: str) -> AlreadyExistsError:

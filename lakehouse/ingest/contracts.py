@@ -8,8 +8,15 @@ from typing import Any
 
 from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.infer import infer_contract
-from lakehouse.catalog.products import create_product, publish_contract
-from lakehouse.errors import ArgumentError
+from lakehouse.catalog.products import (
+    contract_versions,
+    create_product,
+    list_products,
+    load_contract,
+    publish_contract,
+)
+from lakehouse.catalog.versions import parse_version
+from lakehouse.errors import ArgumentError, ContractError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.rules import check_rules
 from lakehouse.schema import TableSchema
@@ -50,7 +57,28 @@ def apply_contract(store: Store, contract: Contract) -> None:
         AlreadyExistsError: the version exists with another content.
     """
     check_rules(contract.rules, contract.schema)
+    _check_partition_column(store, contract)
     publish_contract(store, contract)
+
+
+def _check_partition_column(store: Store, contract: Contract) -> None:
+    """Refuse a new column `date` in an old table: its partition folders may have that name already.
+
+    Raises:
+        ContractError: the column needs a new major version.
+    """
+    added = [name for name in contract.schema.names if name.casefold() == "date"]
+    if not added or contract.name not in list_products(store):
+        return
+    versions = [parse_version(version) for version in contract_versions(store, contract.name)]
+    if contract.major not in {version[0] for version in versions}:
+        return
+    before = load_contract(store, contract.name, major=contract.major).schema.names
+    if not any(name.casefold() == "date" for name in before):
+        raise ContractError(
+            f"The column {added[0]!r} can not be added to {contract.name}: its folders have that name.",
+            hint=f"Give it another name, or publish {contract.major + 1}.0.0.",
+        )
 
 
 def _inferred(name: str, like: Any, key: Sequence[str] | None, changes: Mapping[str, Any]) -> Contract:

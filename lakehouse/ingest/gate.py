@@ -70,7 +70,7 @@ def gate(table: pa.Table, schema: TableSchema, *, time_zone: str | None = None) 
 
 def _check_columns(table: pa.Table, schema: TableSchema) -> None:
     names = [name for name in table.column_names if not name.startswith(RAW)]
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    doubled = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     missing = [column.name for column in schema.columns if not column.nullable and column.name not in names]
     extra = [name for name in names if name not in schema.names]
     problems = [
@@ -92,12 +92,17 @@ def _convert(
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
     """Return the column in the stored type, and which values do not fit (None: all fit)."""
     kind = column.type
-    if pa.types.is_null(kind):
-        return column.cast(stored_type(target)), None
+    if pa.types.is_null(kind.value_type if pa.types.is_dictionary(kind) else kind):
+        return pa.chunked_array([pa.nulls(len(column), stored_type(target))]), None
+    if pa.types.is_dictionary(kind) or _is_text(kind):
+        _check_encoding(column, name)
     if target == "string":
         return _text(column, name), None
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_float16(kind) and target.startswith(("int", "float")):
+        column = column.cast(pa.float32())  # exact; pyarrow can not compare halves
         kind = column.type
     if target == "bool" and pa.types.is_boolean(kind):
         return column, None
@@ -119,13 +124,32 @@ def _convert(
     raise _unfit(name, kind, target)
 
 
+def _check_encoding(column: pa.ChunkedArray, name: str) -> None:
+    """Refuse bytes that claim to be text, and codes that point past their dictionary."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowException as error:
+        raise SchemaError(
+            f"Column {name!r} is damaged: {str(error).splitlines()[0]}",
+            hint="Text must be valid UTF-8, without lone surrogates; decode it again with its real encoding.",
+        ) from error
+
+
 def _text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_dictionary(kind) and _is_text(kind.value_type):
-        return column.cast(pa.dictionary(pa.int32(), pa.string()))
+        encoded = column.cast(pa.dictionary(pa.int32(), pa.string()))
+        if all(_is_set(chunk.dictionary) for chunk in encoded.chunks):
+            return encoded
+        return encoded.cast(pa.string()).dictionary_encode().unify_dictionaries()
     if not _is_text(kind):
         raise _unfit(name, kind, "string")
     return _encoded(column)
+
+
+def _is_set(values: pa.Array) -> bool:
+    """Say whether equal codes and equal texts are the same thing, as everything after the gate takes it."""
+    return values.null_count == 0 and len(pc.unique(values)) == len(values)
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -159,6 +183,8 @@ def _round_trip(
         column.type
     ):  # past the range of int64 a cast back may come out equal by accident
         bad = pc.or_(bad, pc.invert(pc.less(pc.abs(column), 2.0**63)))
+    else:  # uint8 200 is -56 as int8, and 200 again on the way back
+        bad = pc.or_(bad, pc.xor(_negative(cast), _negative(column)))
     return cast, pc.fill_null(bad, False)
 
 
@@ -169,14 +195,15 @@ def _integers_as_floats(
         return column.cast(target), None  # pyarrow's safe cast knows the largest exact integer
     except pa.ArrowInvalid:
         largest = 2**53 if pa.types.is_float64(target) else 2**24
-        inside = pc.and_(
-            pc.less_equal(column, largest), pc.greater_equal(column, -largest if _signed(column) else 0)
-        )
+        highest = pa.scalar(largest, column.type)
+        lowest = pa.scalar(-largest if pa.types.is_signed_integer(column.type) else 0, column.type)
+        inside = pc.and_(pc.less_equal(column, highest), pc.greater_equal(column, lowest))
         return column.cast(target, safe=False), pc.fill_null(pc.invert(inside), False)
 
 
-def _signed(column: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_signed_integer(column.type))
+def _negative(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Compare in the column's own type: as int64, the zero would not meet a large uint64."""
+    return pc.less(column, pa.scalar(0, column.type))
 
 
 def _as_dates(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
@@ -185,15 +212,16 @@ def _as_dates(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         column = column.cast(pa.timestamp(column.type.unit, "UTC")).cast(pa.timestamp(column.type.unit))
     dates = column.cast(pa.date32(), safe=False)
-    bad = pc.fill_null(pc.not_equal(dates.cast(column.type), column), False)
+    bad = pc.fill_null(pc.not_equal(dates.cast(column.type, safe=False), column), False)
     return dates, bad
 
 
 def _as_instants(
     column: pa.ChunkedArray, name: str, target: str, time_zone: str | None
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
-    if column.type.tz is None:
-        column = _localised(column, name, time_zone)
+    naive = column if column.type.tz is None else None
+    if naive is not None:
+        column = _localised(naive, name, time_zone)
     wanted = arrow_type(target)
     column = column.cast(pa.timestamp(column.type.unit, "UTC"))
     try:
@@ -201,7 +229,17 @@ def _as_instants(
     except pa.ArrowInvalid:
         instants = column.cast(wanted, safe=False)
         bad = pc.fill_null(pc.not_equal(instants.cast(column.type, safe=False), column), False)
+    if naive is not None:
+        wrapped = _wrapped(naive, column)
+        bad = wrapped if bad is None else pc.or_(bad, wrapped)
     return instants.cast(stored_type(target)), bad
+
+
+def _wrapped(naive: pa.ChunkedArray, placed: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Say which times the shift to UTC took past an end of the range, and so to the other end."""
+    before, after = naive.cast(pa.int64()), placed.cast(pa.int64())
+    far = pc.or_(pc.greater(before, 2**62), pc.less(before, -(2**62)))
+    return pc.fill_null(pc.and_(far, pc.xor(_negative(before), _negative(after))), False)
 
 
 def _localised(column: pa.ChunkedArray, name: str, time_zone: str | None) -> pa.ChunkedArray:

@@ -19,6 +19,7 @@ from lakehouse.ingest.rules import evaluate_rules
 from lakehouse.partitions.arrays import take_rows
 from lakehouse.partitions.keys import find_repeats
 from lakehouse.partitions.reading import to_reader_types
+from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
@@ -29,6 +30,8 @@ BROKE = "_broke_"
 """prefix of the flags in a quarantine file, one for each rule that a row broke"""
 ROW = "_row"
 """column of a quarantine file: the row's place in the frame as it came, from 0"""
+
+_NANOSECONDS = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def prepare(frame: Any, contract: Contract, *, time_zone: str | None = None) -> 
     if gated.misfits and contract.on_bad_value == "reject":
         raise _lossy(table, gated, contract)
     flags = {f"type:{name}": _booleans(bad) for name, bad in gated.misfits.items()}
-    flags |= _required(gated, contract)
+    flags |= _required(gated, contract) | _unreachable(gated, contract)
     warnings = _apply_rules(gated, contract, flags)
     bad = _any(flags, table.num_rows)
     candidates = np.flatnonzero(~bad)
@@ -106,6 +109,20 @@ def _required(gated: Gated, contract: Contract) -> dict[str, Booleans]:
     return flags
 
 
+def _unreachable(gated: Gated, contract: Contract) -> dict[str, Booleans]:
+    """Flag times that no interval of nanoseconds can hold: such rows could be stored, but never be read."""
+    schema = contract.schema
+    if schema.time is None:
+        return {}
+    values = gated.rows.column(schema.time)
+    unit = _NANOSECONDS[schema[schema.time].type]
+    counts = (values.cast(pa.int32()) if pa.types.is_date32(values.type) else values).cast(pa.int64())
+    first, last = -(-MIN_NS // unit), (MAX_NS - 1) // unit  # intervals are half open
+    outside = pc.or_(pc.less(counts, first), pc.greater(counts, last))
+    flag = _booleans(pc.fill_null(outside, False))
+    return {f"range:{schema.time}": flag} if flag.any() else {}
+
+
 def _apply_rules(gated: Gated, contract: Contract, flags: dict[str, Booleans]) -> dict[str, int]:
     """Add the flags of the contract's rules; return the counts of those that only warn.
 
@@ -122,7 +139,8 @@ def _apply_rules(gated: Gated, contract: Contract, flags: dict[str, Booleans]) -
         count = int(flag.sum())
         if count and rule.level == "reject":
             raise SchemaError(
-                f"{count} rows break the rule {rule.name!r} of {contract.name}, which rejects the write."
+                f"{count} rows break the rule {rule.name!r} of {contract.name}, which rejects the write.",
+                hint="Correct the rows, or give the rule the level 'quarantine' or 'warn' in the contract.",
             )
         if count and rule.level == "warn":
             warnings[rule.name] = count
@@ -144,7 +162,7 @@ def _lossy(table: pa.Table, gated: Gated, contract: Contract) -> SchemaError:
     texts = []
     for name, bad in gated.misfits.items():
         values = table.column(name).filter(bad)
-        shown = ", ".join(str(value) for value in values.slice(0, 3).to_pylist())
+        shown = ", ".join(_shown(values.slice(0, 3)))
         texts.append(
             f"{len(values)} values of column {name!r} do not fit "
             f"{contract.schema[name].type} exactly ({shown})"
@@ -153,6 +171,13 @@ def _lossy(table: pa.Table, gated: Gated, contract: Contract) -> SchemaError:
         f"{'; '.join(texts)}. Nothing was written.",
         hint="Correct them, or let the contract send such rows to quarantine: on_bad_value='quarantine'.",
     )
+
+
+def _shown(values: pa.ChunkedArray) -> list[str]:
+    try:
+        return [str(value) for value in values.to_pylist()]
+    except (ArithmeticError, ValueError, LookupError):  # times that Python can not write, or of unknown zones
+        return [str(value) for value in values.cast(pa.int64()).to_pylist()]
 
 
 def _take(table: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:

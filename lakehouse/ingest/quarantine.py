@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,8 @@ class Quarantine:
 
         Args:
             version: of the commit that refused them; None for all commits, oldest first, with a column
-                `_version`.
+                `_version`; a column that came in zones of several names is in UTC, and one whose types have
+                nothing in common is text.
 
         Raises:
             NotFoundError: the commit has no quarantine.
@@ -71,8 +72,7 @@ class Quarantine:
             tables.append(
                 rows.append_column("_version", pa.array([commit.version] * rows.num_rows, pa.int64()))
             )
-        merged = pa.concat_tables(tables[::-1], promote_options="permissive") if tables else _NOTHING
-        return Result(merged)
+        return Result(_merged(tables[::-1]) if tables else _NOTHING)
 
     def replay(
         self,
@@ -117,8 +117,9 @@ class Quarantine:
                 yield commit, commit.quarantine
 
     def _file(self, version: int) -> QuarantineFile:
-        for commit, file in self._files():
-            if commit.version == version:
+        if self._table.exists and version in range(self._table.head().version + 1):
+            file = self._table.commit_of(version).quarantine
+            if file is not None:
                 return file
         versions = [str(commit.version) for commit, _ in self._files()]
         raise NotFoundError.among(f"quarantine of {self._table.name}", str(version), versions)
@@ -139,6 +140,57 @@ def _as_it_came(rows: pa.Table) -> pa.Table:
     return rows.drop_columns(own)
 
 
+def _merged(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables whose columns may have other types in each one below the other."""
+    found: dict[str, list[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            found.setdefault(field.name, []).append(field.type)
+    common = {name: _common(kinds) for name, kinds in found.items()}
+    texts = {
+        name
+        for table in tables
+        for name in table.column_names
+        if _converted(table.column(name), common[name]) is None
+    }
+    common.update(dict.fromkeys(texts, pa.string()))
+    same = [
+        pa.table({name: _as_type(table.column(name), common[name]) for name in table.column_names})
+        for table in tables
+    ]
+    return pa.concat_tables(same, promote_options="default")
+
+
+def _common(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    """Return a type for all values of these types; naive times are not taken for UTC, but become text."""
+    if all(pa.types.is_timestamp(kind) and kind.tz for kind in kinds):
+        unit = max((kind.unit for kind in kinds), key=_UNITS.index)
+        zones = {kind.tz for kind in kinds}
+        return pa.timestamp(unit, zones.pop() if len(zones) == 1 else "UTC")
+    schemas = [pa.schema([("value", kind)]) for kind in kinds]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return pa.string()
+
+
+def _converted(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
+    """Return the column in another type, or None where a value would be lost."""
+    try:
+        return column if column.type == kind else column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    converted = _converted(column, kind)
+    if converted is not None:
+        return converted
+    texts = [None if value is None else str(value) for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+_UNITS = ("s", "ms", "us", "ns")
 _LIST = pa.schema(
     [
         ("version", pa.int64()),

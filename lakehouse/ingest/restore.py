@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from lakehouse.errors import AlreadyExistsError, IntegrityError
-from lakehouse.ingest.write import Provenance, author_of, repeated
+from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, NotFoundError
+from lakehouse.ingest.write import ATTEMPTS, Provenance, author_of, repeated
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.table import Change
 
@@ -22,6 +22,8 @@ def restore(table: Table, version: int, provenance: Provenance) -> Commit:
         NotFoundError: there is no such version.
         IntegrityError: a file of it is gone.
     """
+    if not table.exists:
+        raise NotFoundError(f"{table.name} was never written, so there is no version to restore.")
     old = table.at(version)
     missing = [file.path for file in old.files if table.store.size(file.path) != file.size]
     if missing:
@@ -29,7 +31,7 @@ def restore(table: Table, version: int, provenance: Provenance) -> Commit:
             f"{len(missing)} files of version {version} are gone, such as {missing[0]}.",
             hint="Restore a later version.",
         )
-    while True:
+    for _ in range(ATTEMPTS):
         with table.queue():
             head = table.head()
             done = repeated(table, head, provenance)
@@ -39,6 +41,7 @@ def restore(table: Table, version: int, provenance: Provenance) -> Commit:
                 return table.commit(head, _change(old, head, provenance), _record(old, head, provenance))
             except AlreadyExistsError:  # a writer on another machine was faster: look again
                 continue
+    raise ConflictError(f"Other machines wrote {table.name} before each of {ATTEMPTS} attempts.")
 
 
 def _change(old: TableState, head: TableState, provenance: Provenance) -> Change:

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.catalog.contract import Contract
+from lakehouse.catalog.documents import storable
 from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
 from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
@@ -328,9 +329,9 @@ def _record(
         quarantined=0 if quarantine is None else quarantine.rows,
         duplicates=prepared.duplicates + plan.duplicates,
         removed=plan.removed,
-        author=author_of(provenance),
-        source=provenance.source,
-        message=provenance.message,
+        author=storable(author_of(provenance)),
+        source=storable(provenance.source),
+        message=storable(provenance.message),
         idempotency_key=provenance.idempotency_key,
         warnings=dict(prepared.warnings),
         chunks=provenance.chunks,

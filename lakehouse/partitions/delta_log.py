@@ -38,7 +38,7 @@ def decode(data: bytes, *, where: str) -> list[Action]:
         IntegrityError: the entry is torn or not JSON.
     """
     try:
-        return [json.loads(line) for line in data.decode("utf-8").splitlines() if line.strip()]
+        return [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
     except ValueError as error:
         raise IntegrityError(f"The log entry {where} can not be read: it is torn or altered.") from error
 
@@ -52,14 +52,13 @@ def metadata_action(
     schema: TableSchema,
     layout: Layout,
     *,
-    since: Mapping[str, int],
     contract_version: str,
     table_id: str,
     created_ms: int,
 ) -> Action:
-    """Describe the table; `since` gives for each column added later the schema number that brought it."""
+    """Describe the table: its columns, their roles, and the contract."""
     partitions = partition_columns(layout, schema)
-    fields = [_field(column, since.get(column.name, 0)) for column in schema.columns]
+    fields = [_field(column) for column in schema.columns]
     if schema.has_sequence:
         fields.append({"name": SEQUENCE, "type": "integer", "nullable": False, "metadata": {}})
     fields += [
@@ -86,8 +85,8 @@ def metadata_action(
     }
 
 
-def read_metadata(metadata: Mapping[str, Any]) -> tuple[TableSchema, Layout, dict[str, int], str]:
-    """Return schema, layout, the schema number that brought each column, and the contract version.
+def read_metadata(metadata: Mapping[str, Any]) -> tuple[TableSchema, Layout, str]:
+    """Return schema, layout and contract version.
 
     Raises:
         IntegrityError: the table was not made by this library, or by a later format.
@@ -99,16 +98,15 @@ def read_metadata(metadata: Mapping[str, Any]) -> tuple[TableSchema, Layout, dic
             hint="A newer quant-lakehouse may have written it: upgrade.",
         )
     roles = json.loads(configuration["lakehouse.roles"])
-    columns, since = [], {}
+    columns = []
     for entry in json.loads(metadata["schemaString"])["fields"]:
         extra = entry["metadata"]
         if "lakehouse.type" in extra:
             unit, text = extra.get("lakehouse.unit"), extra.get("comment", "")
             columns.append(Column(entry["name"], extra["lakehouse.type"], entry["nullable"], unit, text))
-            since[entry["name"]] = int(extra.get("lakehouse.since", 0))
     schema = TableSchema(tuple(columns), roles["symbol"], roles["time"], tuple(roles["key"]))
     layout = Layout.parse(configuration["lakehouse.layout"])
-    return schema, layout, since, configuration["lakehouse.contract"]
+    return schema, layout, configuration["lakehouse.contract"]
 
 
 def new_table_id() -> str:
@@ -116,24 +114,22 @@ def new_table_id() -> str:
     return str(uuid.uuid4())
 
 
-def add_action(
-    file: DataFile, *, table_path: str, schema_number: int, statistics: Mapping[str, Any], now_ms: int
-) -> Action:
+def add_action(file: DataFile, *, table_path: str, statistics: Mapping[str, Any], now_ms: int) -> Action:
     """Add a data file; what readers of ours need beyond the protocol is in its tags."""
-    tags = {
-        "lakehouse.sha256": file.sha256,
-        "lakehouse.digest": file.digest,
-        "lakehouse.schema": str(schema_number),
-    }
     ranges = {
         "min_symbol": file.min_symbol,
         "max_symbol": file.max_symbol,
         "min_time": file.min_time,
         "max_time": file.max_time,
     }
-    tags["lakehouse.ranges"] = json.dumps(
-        {k: v for k, v in ranges.items() if v is not None}, ensure_ascii=False
-    )
+    tags = {
+        "lakehouse.sha256": file.sha256,
+        "lakehouse.digest": file.digest,
+        "lakehouse.columns": _json(file.columns),
+        "lakehouse.ranges": json.dumps(
+            {k: v for k, v in ranges.items() if v is not None}, ensure_ascii=False
+        ),
+    }
     return {
         "add": {
             "path": _log_path(file, table_path),
@@ -141,13 +137,13 @@ def add_action(
             "size": file.size,
             "modificationTime": now_ms,
             "dataChange": True,
-            "stats": json.dumps(statistics, ensure_ascii=False),
+            "stats": _json(statistics),
             "tags": tags,
         }
     }
 
 
-def read_add(add: Mapping[str, Any], *, table_path: str, since: Mapping[str, int]) -> DataFile:
+def read_add(add: Mapping[str, Any], *, table_path: str) -> DataFile:
     """Read an add action.
 
     Raises:
@@ -159,7 +155,6 @@ def read_add(add: Mapping[str, Any], *, table_path: str, since: Mapping[str, int
             f"The file {add['path']!r} was added by another Delta writer, past the lake's checks.",
             hint="Restore the version before it, and write through the lake.",
         )
-    number = int(tags["lakehouse.schema"])
     return DataFile(
         path=f"{table_path}/{unquote(add['path'])}",
         size=int(add["size"]),
@@ -167,7 +162,7 @@ def read_add(add: Mapping[str, Any], *, table_path: str, since: Mapping[str, int
         sha256=tags["lakehouse.sha256"],
         digest=tags["lakehouse.digest"],
         partition=tuple(dict(add["partitionValues"]).items()),
-        columns=tuple(name for name, first in since.items() if first <= number),
+        columns=tuple(json.loads(tags["lakehouse.columns"])),
         **json.loads(tags["lakehouse.ranges"]),
     )
 
@@ -209,17 +204,19 @@ def _log_path(file: DataFile, table_path: str) -> str:
     return quote(file.path.removeprefix(table_path + "/"), safe="/=~!$&'()*+,;@-._")
 
 
-def _field(column: Column, since: int) -> Action:
+def _field(column: Column) -> Action:
     extra: dict[str, Any] = {"lakehouse.type": column.type}
     if column.unit:
         extra["lakehouse.unit"] = column.unit
     if column.description:
         extra["comment"] = column.description
-    if since:
-        extra["lakehouse.since"] = since
     return {
         "name": column.name,
         "type": TYPES[column.type].delta,
         "nullable": column.nullable,
         "metadata": extra,
     }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

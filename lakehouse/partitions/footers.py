@@ -7,6 +7,7 @@ used first.
 from __future__ import annotations
 
 import json
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
@@ -42,8 +43,6 @@ class Footer:
     """as parsed by pyarrow"""
     symbols: tuple[str, ...]
     """symbols in the file, sorted; ('',) in a table without symbols"""
-    digests: tuple[str, ...]
-    """content digest of each symbol's rows"""
     group_starts: Integers
     """(n_row_groups + 1,) first row of each row group"""
     code: Integers
@@ -122,7 +121,6 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         local=local,
         metadata=metadata,
         symbols=tuple(segments["symbol"]),
-        digests=tuple(segments["digest"]),
         group_starts=group_starts,
         code=code,
         start=piece_starts,
@@ -158,3 +156,13 @@ def _time_ranges(
 
 def _leaf(metadata: pq.FileMetaData, name: str) -> int:
     return int(metadata.schema.names.index(name))
+
+
+def _after_fork() -> None:
+    """Give a child a lock of its own: another thread of the parent may have held the old one."""
+    global _lock
+    _lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,11 @@ class Selection:
     """positions in the footer's pieces, rising"""
 
     @property
+    def symbols(self) -> list[str]:
+        """The symbols of the pieces."""
+        return [self.footer.symbols[code] for code in np.unique(self.footer.code[self.pieces])]
+
+    @property
     def groups(self) -> list[int]:
         """The row groups that hold the pieces."""
         return [int(group) for group in np.unique(self.footer.group[self.pieces])]
@@ -60,11 +66,17 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     ):
         keep = (footer.first < interval.end) & (footer.last >= interval.start)
         if wanted is not None and state.schema.symbol:
-            keep &= np.array([symbol in wanted for symbol in footer.symbols])[footer.code]
+            keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
         pieces = np.flatnonzero(keep)
         if len(pieces):
             chosen.append(Selection(file, footer, pieces))
     return chosen
+
+
+def _positions(symbols: Sequence[str], wanted: Collection[str]) -> list[int]:
+    """Return where the wanted symbols stand among sorted ones."""
+    found = ((bisect_left(symbols, symbol), symbol) for symbol in wanted)
+    return [place for place, symbol in found if place < len(symbols) and symbols[place] == symbol]
 
 
 def read_rows(
@@ -124,7 +136,7 @@ def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) 
 def _decode(
     state: TableState, selections: Sequence[Selection], interval: Interval, stored: pa.Schema
 ) -> pa.Table:
-    names = tuple(sorted({symbol for selection in selections for symbol in selection.footer.symbols}))
+    names = tuple(sorted({symbol for selection in selections for symbol in selection.symbols}))
     rank = {symbol: position for position, symbol in enumerate(names)}
     several = len(selections) > 1
 
@@ -168,7 +180,7 @@ def _decode_file(
     if cut and times is not None:
         starts, lengths = _cut(times, starts, lengths, footer, pieces, interval)
     codes = np.repeat(
-        np.array([rank[symbol] for symbol in footer.symbols], np.int32)[footer.code[pieces]], lengths
+        np.array([rank.get(symbol, 0) for symbol in footer.symbols], np.int32)[footer.code[pieces]], lengths
     )
     if int(lengths.sum()) != table.num_rows:
         picked = _spans(starts, lengths)

@@ -32,8 +32,6 @@ class Snapshot:
     """for readers"""
     files: Mapping[str, DataFile] = field(default_factory=dict)
     """live files by path"""
-    since: Mapping[str, int] = field(default_factory=dict)
-    """schema number that brought each column"""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """the Delta metaData action in force"""
 
@@ -113,10 +111,9 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
     """
     table = table_path(before.state.name, before.state.major)
     metadata = next((action["metaData"] for action in actions if action.get("metaData")), before.metadata)
-    since = dict(before.since) if metadata is before.metadata else {}
     state = replace(before.state, version=version)
     if metadata is not before.metadata:
-        schema, layout, since, contract_version = read_metadata(metadata)
+        schema, layout, contract_version = read_metadata(metadata)
         state = replace(state, schema=schema, layout=layout, contract_version=contract_version)
     files, transactions = dict(before.files), dict(before.state.transactions)
     gone: list[DataFile] = []
@@ -127,15 +124,13 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
             transactions[action["txn"]["appId"]] = int(action["txn"]["version"])
         elif action.get("commitInfo"):
             state = replace(state, time_ns=int(action["commitInfo"].get("timestamp", 0)) * 1_000_000)
-    added = [
-        read_add(action["add"], table_path=table, since=since) for action in actions if action.get("add")
-    ]
+    added = [read_add(action["add"], table_path=table) for action in actions if action.get("add")]
     files |= {file.path: file for file in added}
     digest = digests.add(state.digest, *(file.digest for file in added))
     for file in gone:
         digest = digests.subtract(digest, file.digest)
     state = replace(state, files=tuple(files.values()), digest=digest, transactions=transactions)
-    return Snapshot(state, files, since, metadata)
+    return Snapshot(state, files, metadata)
 
 
 def _remove(

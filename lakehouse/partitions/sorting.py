@@ -31,11 +31,12 @@ class Symbols:
         if encoded.num_chunks == 0:
             return cls(np.zeros(0, np.int32), ())
         names = encoded.chunk(0).dictionary.to_pylist()
-        order = sorted(range(len(names)), key=names.__getitem__)
-        rank = np.empty(len(names), np.int32)
-        rank[order] = np.arange(len(names), dtype=np.int32)
-        codes = np.concatenate([rank[integers(chunk.indices)] for chunk in encoded.chunks])
-        return cls(codes, tuple(names[i] for i in order))
+        raw = np.concatenate([integers(chunk.indices) for chunk in encoded.chunks])
+        used = np.flatnonzero(np.bincount(raw, minlength=len(names)))  # it may name more than there is
+        order = sorted(used.tolist(), key=names.__getitem__)
+        rank = np.zeros(len(names), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        return cls(rank[raw], tuple(names[i] for i in order))
 
     def array(self) -> pa.Array:
         """Return the column as a dictionary array whose dictionary is sorted."""
@@ -48,8 +49,10 @@ def sort_order(
     """Return the stable order by (symbol, time, rank), or None where the rows are in it already."""
     if len(codes) < 2:
         return None
-    if times is None:
+    if times is None and ranks is None:
         return None if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
+    if times is None:
+        return np.lexsort([key for key in (ranks, codes) if key is not None])
     if _is_sorted(codes, times, ranks):
         return None
     if ranks is None and np.all(

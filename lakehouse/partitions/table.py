@@ -6,6 +6,7 @@ and the loser sees that the version it planned against is no longer the head.
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lakehouse.errors import AlreadyExistsError, NotFoundError
+from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.partitions import delta_log as log
 from lakehouse.partitions import replay
@@ -24,6 +25,8 @@ from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 from lakehouse.times import to_iso
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")  # in the messages of deltalake
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +80,35 @@ class Table:
             NotFoundError: there is no such version.
         """
         head = self.head()
-        if version == head.version:
-            return head
-        if not 0 <= version <= head.version:
+        if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= head.version:
             raise NotFoundError(
                 f"{self.name} has no version {version}: its versions are 0 to {head.version}."
             )
-        return replay.advance(replay.from_checkpoint(self._empty, until=version), until=version).state
+        if version == head.version:
+            return head
+        state = replay.advance(replay.from_checkpoint(self._empty, until=version), until=version).state
+        if state.version != version:
+            raise self._hole(state.version + 1)
+        return state
 
     def at_time(self, instant: int) -> TableState:
         """Return the newest version committed at or before `instant`, in UTC nanoseconds, else version 0."""
-        for version, actions in self.entries():
-            if _committed_ms(actions) * 1_000_000 <= instant:
-                return self.at(version)
-        return self._empty.state
+        if not self._refresh().exists:
+            return self._empty.state
+        low, high = 0, self._head.state.version  # commit times never fall
+        while low < high:
+            middle = (low + high + 1) // 2
+            if _committed_ms(self._entry(middle)) * 1_000_000 <= instant:
+                low = middle
+            else:
+                high = middle - 1
+        return self.at(low) if _committed_ms(self._entry(low)) * 1_000_000 <= instant else self._empty.state
 
     def entries(self) -> Iterator[tuple[int, list[log.Action]]]:
         """Yield (version, actions) of every log entry, newest first."""
         head = self._refresh()
         for version in range(head.state.version, -1, -1) if head.exists else ():
-            where = replay.entry_path(self.path, version)
-            yield version, log.decode(self.store.get(where), where=where)
+            yield version, self._entry(version)
 
     def history(self) -> Iterator[Commit]:
         """Yield every commit, newest first."""
@@ -106,8 +117,7 @@ class Table:
 
     def commit_of(self, version: int) -> Commit:
         """Return the record of one version."""
-        where = replay.entry_path(self.path, version)
-        return _record(log.decode(self.store.get(where), where=where), str(self.name), version)
+        return _record(self._entry(version), str(self.name), version)
 
     def queue(self) -> AbstractContextManager[None]:
         """Queue with the other writers of this machine."""
@@ -127,7 +137,6 @@ class Table:
         metadata = log.metadata_action(
             state.schema,
             layout,
-            since={},
             contract_version=state.contract_version,
             table_id=log.new_table_id(),
             created_ms=now,
@@ -146,9 +155,12 @@ class Table:
 
         Raises:
             AlreadyExistsError: another writer committed after `base`; nothing was written.
+            NotFoundError: the table was not created.
         """
         current = self._refresh()
         version = base.version + 1
+        if not current.exists:
+            raise NotFoundError(f"{self.name} was never written, so there is no version to follow.")
         if current.state.version != base.version:
             raise AlreadyExistsError(
                 f"{self.name} is at version {current.state.version}, not {base.version}."
@@ -186,48 +198,53 @@ class Table:
                 raise
 
     def _refresh(self) -> replay.Snapshot:
-        head = self._head
-        if not head.exists:
-            head = replay.from_checkpoint(head)
-        self._head = replay.advance(head)
+        first = not self._head.exists
+        self._head = replay.advance(replay.from_checkpoint(self._head) if first else self._head)
+        if first:
+            self._check_no_hole()
         return self._head
+
+    def _check_no_hole(self) -> None:
+        """Raise if an entry is missing before later ones: the head would silently be an old version.
+
+        Raises:
+            IntegrityError: naming the entry.
+        """
+        missing = self._head.state.version + 1 if self._head.exists else 0
+        for later in (missing + 1, missing + 2):
+            # An entry may be published while this looks: only one that is still missing is a hole.
+            here, after = replay.entry_path(self.path, missing), replay.entry_path(self.path, later)
+            if self.store.size(after) is not None and self.store.size(here) is None:
+                raise self._hole(missing)
+
+    def _hole(self, version: int) -> IntegrityError:
+        return IntegrityError(
+            f"The log entry of version {version} of {self.name} is missing.",
+            hint="Restore _delta_log from a backup; snapshots and locks are readable without it.",
+        )
+
+    def _entry(self, version: int) -> list[log.Action]:
+        where = replay.entry_path(self.path, version)
+        return log.decode(self.store.get(where), where=where)
 
     def _actions(
         self, current: replay.Snapshot, change: Change, now_ms: int, version: int
     ) -> list[log.Action]:
-        number = max(current.since.values(), default=0)
-        actions: list[log.Action] = []
-        if change.schema is not None:
-            number += 1
-            since = {name: current.since.get(name, number) for name in change.schema.names}
-            actions.append(self._metadata(current, change, since))
+        actions: list[log.Action] = [] if change.schema is None else [self._metadata(current, change)]
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
         actions += [log.remove_action(file, table_path=self.path, now_ms=now_ms) for file in change.remove]
+        added = [(each.file, each.statistics) for each in change.add]
+        added += [(file, {"numRecords": file.rows}) for file in change.readd]
         actions += [
-            log.add_action(
-                each.file,
-                table_path=self.path,
-                schema_number=number,
-                statistics=each.statistics,
-                now_ms=now_ms,
-            )
-            for each in change.add
+            log.add_action(file, table_path=self.path, statistics=statistics, now_ms=now_ms)
+            for file, statistics in added
         ]
-        for file in change.readd:
-            born = max((current.since.get(name, 0) for name in file.columns), default=0)
-            statistics = {"numRecords": file.rows}
-            actions.append(
-                log.add_action(
-                    file, table_path=self.path, schema_number=born, statistics=statistics, now_ms=now_ms
-                )
-            )
         return actions
 
-    def _metadata(self, current: replay.Snapshot, change: Change, since: Mapping[str, int]) -> log.Action:
+    def _metadata(self, current: replay.Snapshot, change: Change) -> log.Action:
         return log.metadata_action(
             change.schema or current.state.schema,
             current.state.layout or Layout(),
-            since=since,
             contract_version=change.contract_version,
             table_id=current.metadata["id"],
             created_ms=int(current.metadata["createdTime"]),
@@ -239,9 +256,11 @@ class Table:
 
         try:
             # NOTE: deltalake 1.6 takes a '%' in the root for an escape: such a lake does without checkpoints.
-            deltalake.DeltaTable(f"{self.store.url}/{self.path}").create_checkpoint()
+            options = self.store.connection() | {"max_retries": "3", "retry_timeout": "20s"}
+            deltalake.DeltaTable(f"{self.store.url}/{self.path}", storage_options=options).create_checkpoint()
         except (deltalake.exceptions.DeltaError, OSError, ValueError) as error:  # the commit has landed
-            warnings.warn(f"No checkpoint of {self.name} was written: {error}", stacklevel=3)
+            reason = " ".join(_COLOURS.sub("", str(error)).split())
+            warnings.warn(f"No checkpoint of {self.name} was written: {reason}", stacklevel=3)
 
 
 def _record(actions: Sequence[log.Action], product: str, version: int) -> Commit:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.partitions.arrays import dictionary_array, int64_array, text_array
+from lakehouse.partitions.arrays import Integers, dictionary_array, int64_array, text_array
 from lakehouse.partitions.parquet_files import times_of
-from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.reading import decode, select_pieces
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result
@@ -65,38 +66,42 @@ def read_coverage(state: TableState) -> Result:
     """
     if state.schema.time is None:
         raise ArgumentError(f"{state.name} has no time column.")
-    table = read_stored(state, select_pieces(state, None, Interval()))
+    names = [name for name in (state.schema.symbol, state.schema.time) if name]
+    table = decode(state, select_pieces(state, None, Interval()), Interval(), names)
     symbols = Symbols.of(table.column(state.schema.symbol) if state.schema.symbol else None, table.num_rows)
     times = times_of(table, state.schema)
-    days = np.zeros(0, np.int64) if times is None else np.floor_divide(times, NS_PER_DAY)
-    calendar = np.unique(days)
-    runs = [
-        _runs(code, np.searchsorted(calendar, days[symbols.codes == code]))
-        for code in range(len(symbols.names))
-    ]
+    if times is None or not len(times):
+        return _coverage_result(np.zeros((0, 5), np.int64), (), np.zeros(0, np.int64))
+    days = np.floor_divide(times, NS_PER_DAY)
+    first = run_starts(symbols.codes, days)  # rows are in order: one run a symbol and day
+    calendar, slots = np.unique(days[first], return_inverse=True)
+    rows = np.diff(first, append=len(days))
     return _coverage_result(
-        np.concatenate(runs) if runs else np.zeros((0, 5), np.int64), symbols.names, calendar
+        _runs(symbols.codes[first].astype(np.int64), slots, rows), symbols.names, calendar
     )
 
 
-def _runs(
-    code: int, slots: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return (code, first slot, slot after, rows, gap) for runs of present and missing calendar days."""
-    counts = np.bincount(slots - slots[0])
-    starts = run_starts(counts > 0)
-    stops = np.append(starts[1:], len(counts))
-    rows = np.add.reduceat(counts, starts)
-    return np.column_stack(
-        [np.full(len(starts), code), starts + slots[0], stops + slots[0], rows, rows == 0]
-    ).astype(np.int64)
+def _runs(codes: Integers, slots: Integers, rows: Integers) -> npt.NDArray[np.int64]:
+    """Return (code, first slot, slot after, rows, gap) for runs of present and missing calendar days.
+
+    Args:
+        codes: of the symbol of each present day, rising.
+        slots: the place of the day in the calendar, rising within a symbol.
+        rows: of the symbol on that day.
+    """
+    begins = run_starts(codes, slots - np.arange(len(slots)))  # neighbours in the calendar differ by none
+    ends = np.append(begins[1:], len(slots)) - 1
+    code, start, stop = codes[begins], slots[begins], slots[ends] + 1
+    counts = np.add.reduceat(rows, begins)
+    present = np.column_stack([code, start, stop, counts, np.zeros_like(code)])
+    holes = np.flatnonzero(code[1:] == code[:-1])
+    nothing = np.zeros_like(holes)
+    missing = np.column_stack([code[holes], stop[holes], start[holes + 1], nothing, nothing + 1])
+    found = np.concatenate([present, missing])
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
 
 
-def _coverage_result(
-    runs: np.ndarray[tuple[int, int], np.dtype[np.int64]],
-    names: tuple[str, ...],
-    calendar: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> Result:
+def _coverage_result(runs: npt.NDArray[np.int64], names: tuple[str, ...], calendar: Integers) -> Result:
     code, start, stop, rows, gap = runs.T
     dates = [
         pa.array(values.astype(np.int32)).cast(pa.date32())

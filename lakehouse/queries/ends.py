@@ -34,8 +34,8 @@ def read_ends(
         ArgumentError: the count is below 1.
         NotFoundError: a column or symbol does not exist.
     """
-    if count < 1:
-        raise ArgumentError(f"The number of rows must be at least 1, not {count}.")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ArgumentError(f"The number of rows must be 1 or more, not {count!r}.")
     names = check_columns(state, columns)
     selections = select_pieces(state, symbols, Interval())
     check_symbols(state, symbols, selections)

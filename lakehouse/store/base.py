@@ -110,6 +110,13 @@ class Store(ABC):
             StorageError: the disk refused.
         """
 
+    def connection(self) -> dict[str, str]:
+        """Return how another library reaches the same root, as AWS variables; it holds secrets.
+
+        Empty for a local root.
+        """
+        return {}
+
 
 def check_path(path: str) -> str:
     """Return `path` if it stays below the root and can be stored on every system.

@@ -37,6 +37,7 @@ class S3Store(Store):
         """
         settings = read_settings(url)
         self.url = settings.url
+        self._settings = settings
         self._client = s3_client.connect(settings, timeout_seconds=_REQUEST_SECONDS)
         self._transfers = s3_client.connect(settings, timeout_seconds=_TRANSFER_SECONDS)
         self._cache = Cache(cache_folder(), f"{settings.endpoint or 'aws'} {self.url}")
@@ -49,6 +50,18 @@ class S3Store(Store):
     def __reduce__(self) -> tuple[type[S3Store], tuple[str]]:
         """Travel to another process as a URL: keys are read from the variables there."""
         return type(self), (self.url,)
+
+    def connection(self) -> dict[str, str]:
+        """See `Store.connection`: what a profile says too, which other libraries may not read."""
+        known = {"AWS_ENDPOINT_URL": self._settings.endpoint, "AWS_REGION": self._settings.region}
+        if self._settings.credentials is not None:
+            keys = self._settings.credentials()
+            known |= {
+                "AWS_ACCESS_KEY_ID": keys["access_key_id"],
+                "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
+                "AWS_SESSION_TOKEN": keys.get("token"),
+            }
+        return {name: value for name, value in known.items() if value}
 
     def put_if_absent(self, path: str, data: bytes) -> None:
         """See `Store.put_if_absent`."""

@@ -14,7 +14,7 @@ from lakehouse.store.base import check_path
 
 if TYPE_CHECKING:
     from botocore.session import Session
-    from obstore.store import S3CredentialProvider
+    from obstore.auth.boto3 import Boto3CredentialProvider
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
@@ -42,7 +42,7 @@ class S3Settings:
     """the server's URL; None is AWS itself"""
     region: str | None
     """of the profile; None leaves it to the variables"""
-    credentials: S3CredentialProvider | None = field(repr=False)
+    credentials: Boto3CredentialProvider | None = field(repr=False)
     """of the profile; None leaves them to the variables or to the machine's role"""
 
     @property
@@ -117,7 +117,7 @@ def _has_aws_files() -> bool:
     return any(Path(os.environ.get(name) or usual).expanduser().is_file() for name, usual in files)
 
 
-def _credentials(session: Session | None) -> S3CredentialProvider | None:
+def _credentials(session: Session | None) -> Boto3CredentialProvider | None:
     if session is None:
         return None
     try:
