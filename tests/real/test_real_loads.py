@@ -51,7 +51,6 @@ def test_the_digest_is_that_of_the_stored_rows(real: Any, feed: str) -> None:
     assert product.read().num_rows == product.rows
 
 
-@pytest.mark.xfail(strict=True, reason="chunks of text and of dictionary-encoded symbols can not be merged")
 @pytest.mark.parametrize("feed", ["fx", "equity days", "equity hours", "eurusd ticks", "eurusd seconds"])
 def test_short_and_long_files_share_one_commit(real: Any, feed: str) -> None:
     assert len(real.load(feed).versions) == 1
