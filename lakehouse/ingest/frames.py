@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -80,10 +81,10 @@ def _from_pandas(frame: Any) -> pa.Table:
 
 def _check_unique(names: list[Any]) -> None:
     """Refuse pandas names that stand for two columns, or for a column and a level of the index."""
-    doubled = sorted({str(name) for name in names if names.count(name) > 1})
+    doubled = sorted(repr(name) for name, count in Counter(names).items() if count > 1)
     if doubled:
         raise SchemaError(
-            f"The pandas frame has more than one column or index level named {', '.join(map(repr, doubled))}.",
+            f"The pandas frame has more than one column or index level named {', '.join(doubled)}.",
             hint="Rename one, or drop the index: frame.reset_index(drop=True).",
         )
 

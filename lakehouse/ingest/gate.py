@@ -250,7 +250,7 @@ def _localised(column: pa.ChunkedArray, name: str, time_zone: str | None) -> pa.
         )
     try:
         return pc.assume_timezone(column, time_zone, ambiguous="raise", nonexistent="raise")
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, TypeError) as error:
         raise ArgumentError(
             f"Column {name!r} can not be placed in the time zone {time_zone!r}: {str(error).splitlines()[0]}",
             hint="Give an IANA name; where clocks change, convert to UTC before writing.",
