@@ -34,34 +34,36 @@ def values_and_misfits(gated: Gated) -> tuple[list[Any], list[bool]]:
     return stored, gated.misfits["x"].to_pylist() if "x" in gated.misfits else [False] * len(stored)
 
 
-@st.composite
-def integers_of_a_type(draw: st.DrawFn) -> pa.Array:
-    """Draw a column of any integer type, often at the ends of some type's range."""
-    kind = SOURCES[draw(st.sampled_from(sorted(SOURCES)))]
+def integers_of(kind: pa.DataType) -> st.SearchStrategy[list[int | None]]:
+    """Draw values of an integer type; the ends of every narrower type are always among them."""
     bits, signed = kind.bit_width, pa.types.is_signed_integer(kind)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    ends = [sign * 2**bit + step for bit in (7, 8, 15, 16, 24, 31, 32, 53, 63, 64) for sign in (1, -1)
-            for step in (-1, 0, 1, 5)]  # fmt: skip
-    inside = [end for end in (*ends, low, high) if low <= end <= high]
-    values = st.none() | st.integers(low, high) | st.sampled_from(inside)
-    return pa.array(draw(st.lists(values, max_size=12)), kind)
+    powers = [sign * 2**bit for bit in (7, 8, 15, 16, 24, 31, 32, 53, 63, 64) for sign in (1, -1)]
+    ends = [power + step for power in powers for step in (-1, 0, 1, 5) if low <= power + step <= high]
+    return st.lists(st.none() | st.integers(low, high), max_size=12).map(lambda drawn: [*drawn, *ends, None])
 
 
-@given(integers_of_a_type(), st.sampled_from(sorted(TARGETS)))
-def test_an_integer_of_any_type_keeps_its_value_or_does_not_fit(column: pa.Array, target: str) -> None:
-    stored, misfits = values_and_misfits(through(column, target))
-    limit, values = 2 ** TARGETS[target], column.to_pylist()
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", SOURCES)
+@given(st.data())
+def test_an_integer_of_any_type_keeps_its_value_or_does_not_fit(
+    source: str, target: str, data: st.DataObject
+) -> None:
+    values, limit = data.draw(integers_of(SOURCES[source])), 2 ** TARGETS[target]
+    stored, misfits = values_and_misfits(through(pa.array(values, SOURCES[source]), target))
     assert misfits == [value is not None and not -limit <= value < limit for value in values]
     assert stored == [None if misfit else value for value, misfit in zip(values, misfits, strict=True)]
 
 
-@given(integers_of_a_type(), st.sampled_from([("float32", 24), ("float64", 53)]))
+@pytest.mark.parametrize(("target", "digits"), [("float32", 24), ("float64", 53)])
+@pytest.mark.parametrize("source", SOURCES)
+@given(st.data())
 def test_an_integer_of_any_type_is_a_float_up_to_the_largest_exact_one(
-    column: pa.Array, target: tuple[str, int]
+    source: str, target: str, digits: int, data: st.DataObject
 ) -> None:
-    stored, misfits = values_and_misfits(through(column, target[0]))
-    values = column.to_pylist()
-    assert misfits == [value is not None and abs(value) > 2 ** target[1] for value in values]
+    values = data.draw(integers_of(SOURCES[source]))
+    stored, misfits = values_and_misfits(through(pa.array(values, SOURCES[source]), target))
+    assert misfits == [value is not None and abs(value) > 2**digits for value in values]
     assert stored == [None if misfit else value for value, misfit in zip(values, misfits, strict=True)]
 
 
