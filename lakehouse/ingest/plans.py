@@ -101,6 +101,7 @@ def plan_upsert(state: TableState, good: pa.Table) -> Plan:
     schema, scope = state.schema, key_scope_of(good, state.schema)
     key = schema.key or tuple(name for name in (schema.symbol, schema.time) if name)
     equal = np.zeros(good.num_rows, np.bool_)
+    places = np.full(good.num_rows, -1, np.int32)
 
     def replaced(old: pa.Table) -> Booleans:
         nonlocal equal
@@ -108,11 +109,12 @@ def plan_upsert(state: TableState, good: pa.Table) -> Plan:
             return _in_groups(old, good, key)
         found = match(good, old.select(good.column_names), key)
         equal |= found.equal_new
+        _keep_places(places, good, old, found.pairs, schema)
         return found.changed_old
 
     kept, removed, files = _rewrite(state, scope, replaced)
     new = _keep(good, ~equal)
-    added = sequenced(state, new, scope_of(new, schema), fresh=not schema.key)
+    added = sequenced(state, new, scope_of(new, schema), fresh=not schema.key, places=places[~equal])
     rows = _merged(schema, kept, added)
     return Plan(
         rows, scope, accepted=new.num_rows, duplicates=int(equal.sum()), removed=removed, remove=files
@@ -164,8 +166,44 @@ def _refuse_keys_outside(state: TableState, good: pa.Table, scope: Scope) -> Sco
     return Scope(None, Interval())
 
 
-def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = False) -> pa.Table:
-    """Sort rows and rank those of equal symbol and time, after the stored ones unless `fresh`."""
+def _keep_places(
+    places: npt.NDArray[np.int32],
+    new: pa.Table,
+    old: pa.Table,
+    pairs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    schema: TableSchema,
+) -> None:
+    """Note the sequence of stored rows that are corrected: where symbol and time stay, so does the place."""
+    if not schema.has_sequence or not len(pairs[0]):
+        return
+    group = [name for name in (schema.symbol, schema.time) if name]
+    after, before = (
+        take_rows(rows.select(group), picked) for rows, picked in zip((new, old), pairs, strict=True)
+    )
+    same = np.ones(len(pairs[0]), np.bool_)
+    for name in group:
+        left, right = (pl.Series(pl.from_arrow(side.column(name))) for side in (after, before))
+        same &= (left.cast(pl.String) == right.cast(pl.String)).to_numpy()
+    places[pairs[0][same]] = integers(old.column(SEQUENCE))[pairs[1][same]]
+
+
+def sequenced(
+    state: TableState,
+    rows: pa.Table,
+    scope: Scope,
+    *,
+    fresh: bool = False,
+    places: npt.NDArray[np.int32] | None = None,
+) -> pa.Table:
+    """Sort rows and rank those of equal symbol and time, after the stored ones unless `fresh`.
+
+    Args:
+        state: the version to write on.
+        rows: in order of arrival.
+        scope: where stored rows of equal symbol and time may be.
+        fresh: rank from 0.
+        places: (n_rows,) ranks that are given, -1 for none.
+    """
     schema = state.schema
     symbols, times = _order_keys(rows, schema)
     order = sort_order(symbols.codes, times)
@@ -182,7 +220,12 @@ def sequenced(state: TableState, rows: pa.Table, scope: Scope, *, fresh: bool = 
     ranks = tie_ranks(codes, times)
     if not fresh and rows.num_rows:
         ranks = ranks + _stored_counts(state, rows, scope)
-    return rows.append_column(SEQUENCE, pa.array(ranks, pa.int32()))
+    if places is None or not np.any(places >= 0):
+        return rows.append_column(SEQUENCE, pa.array(ranks, pa.int32()))
+    given = places if order is None else places[order]
+    ranks = np.where(given >= 0, given, ranks)
+    rows, order = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
+    return rows if order is None else take_rows(rows, order)
 
 
 def rows_inside(rows: pa.Table, schema: TableSchema, scope: Scope) -> Booleans:

@@ -71,6 +71,8 @@ class Match:
     """(n_new,) the key is stored with other values"""
     changed_old: Booleans
     """(n_old,) the stored rows that `changed_new` differ from"""
+    pairs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    """rows of `changed_new`, and the stored row that each differs from"""
 
 
 def match(new: pa.Table, old: pa.Table, key: Sequence[str]) -> Match:
@@ -79,10 +81,12 @@ def match(new: pa.Table, old: pa.Table, key: Sequence[str]) -> Match:
     changed_old = np.zeros(old.num_rows, np.bool_)
     joined = keyed(new, key).join(keyed(old, key), on=list(key), how="inner", suffix="_old")
     same = (joined[LOW] == joined[f"{LOW}_old"]) & (joined[HIGH] == joined[f"{HIGH}_old"])
+    differ = joined.filter(~same)
+    pairs = differ[ROW].to_numpy().astype(np.int64), differ[f"{ROW}_old"].to_numpy().astype(np.int64)
     equal_new[joined.filter(same)[ROW].to_numpy()] = True
-    changed_new[joined.filter(~same)[ROW].to_numpy()] = True
-    changed_old[joined.filter(~same)[f"{ROW}_old"].to_numpy()] = True
-    return Match(equal_new, changed_new, changed_old)
+    changed_new[pairs[0]] = True
+    changed_old[pairs[1]] = True
+    return Match(equal_new, changed_new, changed_old, pairs)
 
 
 def _key_columns(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:

@@ -178,3 +178,31 @@ def test_pandas_frames_of_one_symbol_keep_the_others(product: lakehouse.Product,
     frame = pd.DataFrame(bars(("IBM",), days=1).to_pandas())
     product.upsert(frame.assign(volume=99))
     assert product.read("BRK/B").num_rows == 3
+
+
+def test_a_corrected_row_keeps_its_place_among_rows_of_its_time(lake: lakehouse.Lake) -> None:
+    """The correction moved to the end, and the last trade of the bar was another one."""
+    instant = pl.Series([5, 5, 5], dtype=pl.Int64).cast(pl.Datetime("ns", "UTC"))
+    fills = pl.DataFrame(
+        {"id": ["x", "y", "z"], "symbol": ["A"] * 3, "time": instant, "price": [1.0, 2.0, 3.0]}
+    )
+    made = lake.create("operations.fills", like=fills, key=("id",))
+    made.append(fills)
+    made.append(fills.head(1).with_columns(id=pl.lit("w")))
+    made.upsert(
+        pl.concat(
+            [fills.tail(1).with_columns(id=pl.lit("new")), fills.head(2).with_columns(price=pl.lit(9.0))]
+        )
+    )
+    assert made.read().to_polars().select("id", "price").rows() == [
+        ("x", 9.0),
+        ("y", 9.0),
+        ("z", 3.0),
+        ("w", 1.0),
+        ("new", 3.0),
+    ]
+    moved = fills.head(1).with_columns(time=pl.Series([4], dtype=pl.Int64).cast(pl.Datetime("ns", "UTC")))
+    made.upsert(moved)
+    assert made.read().to_polars()["id"].to_list() == ["x", "y", "z", "w", "new"]
+    assert made.read(end=5).to_polars()["id"].to_list() == ["x"]
+    assert made.verify().ok
