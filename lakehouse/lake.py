@@ -158,7 +158,7 @@ class Lake(LakeView):
         """Return all snapshots, oldest first."""
         from lakehouse.catalog.snapshots import list_snapshots
 
-        return sorted(list_snapshots(self.store), key=lambda snapshot: snapshot.created)
+        return list_snapshots(self.store)
 
     def lock(
         self,

@@ -197,21 +197,9 @@ SCENARIOS = {
 }
 
 
-RESUMES_NO_EXPORT = pytest.mark.xfail(
-    reason="an export that was cut short is refused when it is repeated: the copy's log has begun",
-    strict=True,
-)
-
-
-def copy_of(template: Path, target: Path, scenario: Scenario, **job: Any) -> dict[str, Any]:
-    shutil.copytree(template, target)
-    steps, out = scenario.steps(target), str(target) + ".out"
-    return {"url": str(target / "lake"), "steps": steps, "out": out, "constants": scenario.constants, **job}
-
-
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[RESUMES_NO_EXPORT] if name == "export" else []) for name in SCENARIOS],
+    list(SCENARIOS),
 )
 def test_a_process_that_ends_at_any_moment_leaves_all_or_nothing(
     server: Server, tmp_path: Path, name: str
