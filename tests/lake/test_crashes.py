@@ -197,10 +197,13 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    list(SCENARIOS),
-)
+def copy_of(template: Path, target: Path, scenario: Scenario, **job: Any) -> dict[str, Any]:
+    shutil.copytree(template, target)
+    steps, out = scenario.steps(target), str(target) + ".out"
+    return {"url": str(target / "lake"), "steps": steps, "out": out, "constants": scenario.constants, **job}
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
 def test_a_process_that_ends_at_any_moment_leaves_all_or_nothing(
     server: Server, tmp_path: Path, name: str
 ) -> None:
