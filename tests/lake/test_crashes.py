@@ -25,6 +25,8 @@ import pytest
 import lakehouse
 from lakehouse.catalog.rule import Rule
 from lakehouse.catalog.yaml_text import load_yaml
+from lakehouse.errors import IntegrityError
+from lakehouse.partitions import replay
 from lakehouse.schema import Column
 from lakehouse.times import NS_PER_DAY
 
@@ -167,6 +169,7 @@ class Scenario:
     steps: Callable[[Path], list[Step]]
     prepare: Callable[[Path], None] = nothing_more
     constants: dict[str, int] = dataclasses.field(default_factory=dict)
+    every: int = 1
 
 
 APPEND = {"do": "append", "rows": NEW, "key": "feed-7"}
@@ -190,6 +193,7 @@ SCENARIOS = {
     "export": Scenario(
         lambda folder: [{"do": "export", "file": str(folder / "old.lock"), "target": str(folder / "export")}],
         with_a_lock,
+        every=3,  # it copies many small files, one like the other
     ),
     "backfill": Scenario(
         lambda folder: [{"do": "backfill", "source": str(folder / "*.parquet")}], with_a_source
@@ -216,8 +220,8 @@ def test_a_process_that_ends_at_any_moment_leaves_all_or_nothing(
     assert not any(line["error"] for line in lines)
     done, points = facts_of(tmp_path / "whole"), lines[-1]["points"]
     assert done != before
-    for first in range(0, len(points), AT_ONCE):
-        die_at = range(first + 1, min(first + AT_ONCE, len(points)) + 1)
+    chosen = range(1, len(points) + 1, scenario.every)
+    for die_at in (chosen[first : first + AT_ONCE] for first in range(0, len(chosen), AT_ONCE)):
         jobs = [copy_of(template, tmp_path / f"{k}", scenario, die_at=k) for k in die_at]
         assert [code for code, _ in server.run(jobs)] == [DIED] * len(jobs)
         for k in die_at:
@@ -275,3 +279,46 @@ def test_writers_that_are_killed_at_any_time_lose_and_double_nothing(server: Ser
         check_whole(tmp_path)
     assert not left
     assert sorted(product.read().to_polars()["size"].to_list()) == list(range(45))
+
+
+def test_a_torn_checkpoint_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deltalake does not sync its checkpoints: after a power cut they can be anything."""
+    monkeypatch.setattr(replay, "CHECKPOINT_EVERY", 2)
+    product = new_lake(tmp_path)[NAME]
+    for n in range(4):
+        product.append(frame([["C", n, 1.0, n]]), idempotency_key=f"feed-{n}")
+    log = Path(product.table.store.url, product.table.path, "_delta_log")
+    for name in ("00000000000000000004.checkpoint.parquet", "_last_checkpoint"):
+        whole = (log / name).read_bytes()
+        for torn in (whole[: len(whole) // 2], b"", bytes(len(whole)), b"[]"):
+            (log / name).write_bytes(torn)
+            fresh = lakehouse.open(tmp_path / "lake")[NAME]
+            assert (fresh.version, fresh.rows, fresh.digest) == (5, 10, product.digest)
+            assert fresh.append(frame([["C", 2, 1.0, 2]]), idempotency_key="feed-2").repeated
+            assert fresh.read(version=4).num_rows == 9
+        (log / name).write_bytes(whole)
+
+
+def test_a_torn_checkpoint_without_the_log_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty table in its place would be overwritten by the next write."""
+    monkeypatch.setattr(replay, "CHECKPOINT_EVERY", 2)
+    product = new_lake(tmp_path)[NAME]
+    product.append(frame([["C", 1, 1.0, 1]]))
+    log = Path(product.table.store.url, product.table.path, "_delta_log")
+    (log / "00000000000000000002.checkpoint.parquet").write_bytes(b"PAR1")
+    (log / "00000000000000000000.json").unlink()
+    with pytest.raises(IntegrityError, match=r"market_data\.ticks"):
+        lakehouse.open(tmp_path / "lake")[NAME].append(frame([["C", 1, 1.0, 1]]))
+
+
+def test_a_version_read_from_a_checkpoint_has_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "CHECKPOINT_EVERY", 2)
+    product = new_lake(tmp_path)[NAME]
+    product.append(frame([["C", 1, 1.0, 1]]))
+    fresh = lakehouse.open(tmp_path / "lake")[NAME]
+    assert fresh.state().time_ns == product.state().time_ns > 0
+    assert fresh.read(time=product.history()[0].time).num_rows == 7
