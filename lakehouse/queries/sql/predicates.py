@@ -113,7 +113,7 @@ class Reader:
             text = self.constants.string(constant)
             return NOTHING if text is None or operator != _EQUAL else Facts({key: Bounds(frozenset([text]))})
         instant = None if kind is None else self.constants.nanoseconds(constant, kind)
-        return NOTHING if instant is None else _fact(key, _range(operator, instant), kind)
+        return NOTHING if instant is None else Facts({key: _range(operator, instant)})
 
     def _compare_cast(self, column: Node, operator: str, constant: Node) -> Facts:
         """Read `time::date` and `time::timestamp`, which may round up."""
@@ -127,7 +127,7 @@ class Reader:
         bounds = _days(operator, instant) if kind == "date" else _range(operator, instant)
         last = bounds.last if kind == "date" else min(bounds.last + _ROUNDING_NS, MAX_NS)
         first = max(bounds.first - _ROUNDING_NS, MIN_NS)
-        return _fact(key, Bounds(first=first, last=last), self.scope.kind(key))
+        return Facts({key: Bounds(first=first, last=last)})
 
     def _cast_column(self, node: Node) -> tuple[Key, Kind] | None:
         """Return the time column below a cast, and the kind to which it is cast."""
@@ -200,10 +200,3 @@ def _days(operator: str, instant: int) -> Bounds:
         case "COMPARE_GREATERTHANOREQUALTO":
             return Bounds(first=midnight)
     return Bounds(first=midnight, last=after - 1)
-
-
-def _fact(key: Key, bounds: Bounds, kind: Kind | None) -> Facts:
-    """Return the fact; the rows of a date column lie at midnight, so there the start goes back to it."""
-    if kind != "date":
-        return Facts({key: bounds})
-    return Facts({key: Bounds(first=max(bounds.first // NS_PER_DAY * NS_PER_DAY, MIN_NS), last=bounds.last)})

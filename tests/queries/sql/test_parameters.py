@@ -102,7 +102,7 @@ def test_no_value_can_become_sql(desk: Any) -> None:
         ("SELECT $a", 5, "must be a mapping or a sequence; got int"),
         ("SELECT $a", {"a": object()}, r"'a' is a object"),
         ("SELECT $a", {"a": {"b": 1}}, r"'a' is a dict"),
-        ("SELECT $a", {"a": np.datetime64("9999-01-01")}, "'a' can not be used: Can not read"),
+        ("SELECT $a", {"a": np.datetime64("9999-01-01")}, "'a' can not be used: .*outside 1677"),
         ("SELECT $a, ?", {"a": 1}, "Mixing named and positional"),
     ],
 )

@@ -136,16 +136,18 @@ def test_the_lake_may_lie_in_any_folder(tmp_path: Path, folder: str) -> None:
 
 
 def test_columns_with_odd_names_are_quoted(make_desk: Callable[..., Any]) -> None:
-    schema = TableSchema(
-        (Column('sym"bol', "string", False), Column("order by", "timestamp[ns]", False)),
-        'sym"bol',
-        "order by",
+    columns = (
+        Column("Select", "string", False),
+        Column("order by", "timestamp[ns]", False),
+        Column('a"b', "int64"),
     )
-    rows = pa.table({'sym"bol': ["A", "B"], "order by": [1, 2], "_sequence": pa.array([0, 0], pa.int32())})
+    schema = TableSchema(columns, "Select", "order by")
+    sequence = pa.array([0, 0], pa.int32())
+    rows = pa.table({"Select": ["A", "B"], "order by": [1, 2], 'a"b': [3, 4], "_sequence": sequence})
     desk = make_desk("tests.odd", schema, rows.cast(stored_schema(schema)))
-    text = 'SELECT "sym""bol" FROM tests.odd WHERE "sym""bol" = \'A\' AND "order by" < \'2024-01-01\''
-    assert desk.rows(text) == [("A",)]
-    assert desk.listed(text)["tests.odd"] == ('"sym""bol" IN (\'A\')', '"order by" <= 1704067199999999999')
+    text = """SELECT "a""b" FROM tests.odd WHERE "select" = 'A' AND "order by" < '2024-01-01'"""
+    assert desk.rows(text) == [(3,)]
+    assert desk.listed(text)["tests.odd"] == ("\"Select\" IN ('A')", '"order by" <= 1704067199999999999')
 
 
 @pytest.mark.parametrize("damage", ["truncated", "gone"])
