@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Symbols = str | Sequence[str] | None
 
-_OWN_KEYS = ("replay:", "chunk:", "content:")
-"""prefixes of the keys that the lake itself keeps in the log"""
+_OWN_KEYS = ("replay:",)
+"""prefixes of keys that the lake itself gives"""
 
 
 class ReadableProduct(ABC):

@@ -133,8 +133,6 @@ def check_schema(schema: TableSchema) -> None:
     folded = [name.casefold() for name in names]
     if len(set(folded)) < len(folded):
         raise ContractError(f"Column names must differ by more than case, for SQL; got {names}.")
-    if schema.symbol is not None and not schema.symbol.isidentifier():
-        raise ContractError(f"The symbol column {schema.symbol!r} must be a plain word: it may name folders.")
     _check_role(schema, "symbol", schema.symbol, ("string",))
     _check_role(schema, "time", schema.time, TIME_TYPES)
     for name in schema.key:

@@ -45,6 +45,7 @@ def create_from(
             "A contract says everything itself.", hint="Give a contract alone, or a name with like=frame."
         )
     check_rules(made.rules, made.schema)
+    _check_symbol_folder(made)
     create_product(store, made)
     return made
 
@@ -57,8 +58,23 @@ def apply_contract(store: Store, contract: Contract) -> None:
         AlreadyExistsError: the version exists with another content.
     """
     check_rules(contract.rules, contract.schema)
+    _check_symbol_folder(contract)
     _check_partition_column(store, contract)
     publish_contract(store, contract)
+
+
+def _check_symbol_folder(contract: Contract) -> None:
+    """Refuse a folder for each symbol whose name no Delta reader would take apart again.
+
+    Raises:
+        ContractError: the symbol column's name is no plain word.
+    """
+    symbol = contract.schema.symbol
+    if "identity" in contract.layout and symbol is not None and not symbol.isidentifier():
+        raise ContractError(
+            f"The column {symbol!r} can not name the folders of {contract.name}.",
+            hint="Rename it to a plain word, or choose the layout symbol=row_groups.",
+        )
 
 
 def _check_partition_column(store: Store, contract: Contract) -> None:

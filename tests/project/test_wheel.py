@@ -35,7 +35,8 @@ def unpacked_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("hatchling", reason="the extra dev is not installed")
     target = tmp_path_factory.mktemp("sdist")
     with tarfile.open(build("sdist", ROOT, target)) as archive:
-        archive.extractall(target, filter="data")
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not in 3.11.0 to 3.11.3
+        archive.extractall(target, **safe)  # type: ignore[arg-type]
     return next(path for path in target.iterdir() if path.is_dir())
 
 
