@@ -1,7 +1,7 @@
 """Measure the lake and print one table: `python benchmarks/run.py [--quick] [--out FILE.md]`.
 
-A whole run takes a few minutes on an idle machine and writes `benchmarks/results.md`; a quick one proves only
-that every measurement still runs, and writes nothing unless told where.
+A whole run takes a few minutes on an idle machine and writes `benchmarks/results.md` and the table of the README; a
+quick one proves only that every measurement still runs, and writes nothing unless told where.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.table import Row, to_markdown  # noqa: E402 - see above
 
 CASES = (startup, writing, reading, loading, proving, limits)
 RESULTS = ROOT / "benchmarks" / "results.md"
+README = ROOT / "README.md"
 
 
 def main() -> int:
@@ -41,7 +42,20 @@ def main() -> int:
         out.write_text(
             f"# Measured numbers\n\nWritten by `python benchmarks/run.py`.\n\n{text}", encoding="utf-8"
         )
+    if out == RESULTS:
+        README.write_text(into_readme(README.read_text(encoding="utf-8"), text), encoding="utf-8")
     return 0
+
+
+def into_readme(readme: str, text: str) -> str:
+    """Return the README with the table between its two marks.
+
+    Examples:
+        >>> into_readme("a\\n<!-- measured -->\\nold\\n<!-- /measured -->\\nb", "new\\n")
+        'a\\n<!-- measured -->\\nnew\\n<!-- /measured -->\\nb'
+    """
+    before, _, rest = readme.partition("<!-- measured -->\n")
+    return f"{before}<!-- measured -->\n{text}<!-- /measured -->{rest.partition('<!-- /measured -->')[2]}"
 
 
 def measured(scale: Scale) -> Iterator[Row]:
