@@ -1,6 +1,6 @@
 """Measure the lake and print one table: `python benchmarks/run.py [--quick] [--out FILE.md]`.
 
-A whole run takes a few minutes on an idle machine and writes `benchmarks/results.md` and the table of the README; a
+A whole run takes a few minutes on an idle machine and writes `benchmarks/results.md` and the README's table; a
 quick one proves only that every measurement still runs, and writes nothing unless told where.
 """
 
@@ -48,12 +48,7 @@ def main() -> int:
 
 
 def into_readme(readme: str, text: str) -> str:
-    """Return the README with the table between its two marks.
-
-    Examples:
-        >>> into_readme("a\\n<!-- measured -->\\nold\\n<!-- /measured -->\\nb", "new\\n")
-        'a\\n<!-- measured -->\\nnew\\n<!-- /measured -->\\nb'
-    """
+    """Return the README with the table between its two marks."""
     before, _, rest = readme.partition("<!-- measured -->\n")
     return f"{before}<!-- measured -->\n{text}<!-- /measured -->{rest.partition('<!-- /measured -->')[2]}"
 
