@@ -1,7 +1,7 @@
 """Measure the lake and print one table: `python benchmarks/run.py [--quick] [--out FILE.md]`.
 
-A whole run takes a few minutes on an idle machine and writes `benchmarks/results.md` and the README's table; a
-quick one proves only that every measurement still runs, and writes nothing unless told where.
+A whole run takes a few minutes on an idle machine and writes `benchmarks/results.md` and the README's table;
+a quick one proves only that every measurement still runs, and writes nothing unless told where.
 """
 
 from __future__ import annotations

@@ -167,9 +167,9 @@ def _content_key(chunk: Chunk) -> str:
 
 def _overlap(chunk: Chunk, product: Product) -> SourceError:
     return SourceError(
-        f"{', '.join(chunk.files)} was loaded into {product.name} for another interval, "
-        "and the product has no key: rows would double.",
-        hint="Ask for the same interval as before, or delete that range and load it under another product.",
+        f"{', '.join(chunk.files)} was loaded into {product.name} for another interval "
+        "or other symbols, and the product has no key: rows would double.",
+        hint="Ask for the same interval and symbols as before, or delete that range and load it under another product.",
     )
 
 

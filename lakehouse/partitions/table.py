@@ -10,7 +10,7 @@ import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -260,7 +260,8 @@ class Table:
             deltalake.DeltaTable(f"{self.store.url}/{self.path}", storage_options=options).create_checkpoint()
         except (deltalake.exceptions.DeltaError, OSError, ValueError) as error:  # the commit has landed
             reason = " ".join(_COLOURS.sub("", str(error)).split())
-            warnings.warn(f"No checkpoint of {self.name} was written: {reason}", stacklevel=3)
+            with suppress(Warning):  # also where warnings are errors
+                warnings.warn(f"No checkpoint of {self.name} was written: {reason}", stacklevel=3)
 
 
 def _record(actions: Sequence[log.Action], product: str, version: int) -> Commit:

@@ -119,7 +119,7 @@ def test_a_wider_interval_never_doubles_rows_without_a_key(
     wider = lake.backfill("market_data.ticks", folder)
     assert ticks.rows == 5
     assert not wider.ok
-    assert "for another interval, and the product has no key" in wider.failures[0].error
+    assert "for another interval or other symbols, and the product has no key" in wider.failures[0].error
 
 
 def test_with_a_key_a_wider_interval_adds_what_is_missing(
@@ -138,3 +138,14 @@ def test_a_place_without_files_is_an_error(
     (tmp_path / "none").mkdir()
     with pytest.raises(SourceError, match="no"):
         lake.backfill("market_data.bars_1m", tmp_path / "none")
+
+
+def test_more_symbols_of_the_same_file_never_double_rows_without_a_key(
+    lake: lakehouse.Lake, bars: Bars, tmp_path: Path
+) -> None:
+    bars(("A", "B"), days=2).write_parquet(tmp_path / "all.parquet")
+    ticks = lake.create("market_data.ticks", like=bars(), key=())
+    lake.backfill("market_data.ticks", tmp_path / "all.parquet", symbols=["A"])
+    wider = lake.backfill("market_data.ticks", tmp_path / "all.parquet")
+    assert not wider.ok
+    assert ticks.rows == 2

@@ -35,7 +35,7 @@ class Chunk:
     symbols: tuple[str, ...] | None = None
     """rows of other symbols are not read; None for all symbols"""
     content: str = ""
-    """32 hex digits; as `id`, but whatever the interval: chunks of equal content may hold the same rows"""
+    """32 hex digits; as `id`, whatever interval and symbols: chunks of equal content may share rows"""
 
 
 class Source(ABC):

@@ -138,7 +138,7 @@ class FileSource(Source):
         chosen = wanted if symbol is None else None  # else one file's id would depend on its neighbours
         size, content = self._fingerprint(file)
         draft = Chunk("", symbol, span, (file.name,), size, chosen)
-        anytime = replace(draft, interval=self._day_span(file) or Interval())
+        anytime = replace(draft, interval=self._day_span(file) or Interval(), symbols=None)
         return replace(
             draft,
             id=_chunk_id(file.name, draft, content, self.recipe),
