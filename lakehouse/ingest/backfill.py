@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lakehouse.product import Product
     from lakehouse.times import Interval
 
-ROWS_PER_COMMIT = 4_000_000
-_AHEAD = 4
+ROWS_PER_COMMIT = 2_000_000
+_AHEAD = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _overlap(chunk: Chunk, product: Product) -> SourceError:
     return SourceError(
         f"{', '.join(chunk.files)} was loaded into {product.name} for another interval "
         "or other symbols, and the product has no key: rows would double.",
-        hint="Ask for the same interval and symbols as before, or delete that range and load it under another product.",
+        hint="Ask for the same interval and symbols as before, or load it into another product.",
     )
 
 
