@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse.product import Product
     from lakehouse.times import Interval
 
-ROWS_PER_COMMIT = 2_000_000
+ROWS_PER_COMMIT = 1_000_000
 _AHEAD = 6
 
 
