@@ -62,7 +62,7 @@ def tell(given: Input, folder: DemoFolder, report: Report) -> bool:
     _ask(story)
     _pin(story)
     kept = prove(story.lake, given, folder, report)
-    report.say(f"\nDone in {time.perf_counter() - started:.1f} s. Look around: lake ls --root {folder.lake}")
+    report.say(f"\nDone in {time.perf_counter() - started:.1f} s. Look around: lake ls --lake {folder.lake}")
     return kept
 
 
