@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,9 +102,9 @@ class FileSource(Source):
     ) -> tuple[Chunk, ...]:
         """See `Source.chunks`; in the order of the files' names."""
         wanted = None if symbols is None or schema.symbol is None else tuple(sorted(set(symbols)))
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # hashing lets go of the GIL
-            planned = pool.map(lambda file: self._chunk(file, schema, wanted, interval), self._files())
-            return tuple(chunk for chunk in planned if chunk is not None)
+        # On one thread: a pool would wait for a blocked read before ctrl-C gets through.
+        planned = (self._chunk(file, schema, wanted, interval) for file in self._files())
+        return tuple(chunk for chunk in planned if chunk is not None)
 
     def read(self, chunk: Chunk, schema: TableSchema) -> pa.Table:
         """See `Source.read`."""
