@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SEQUENCE = "_sequence"
 """Stored column: the rank of a row among the rows of equal symbol and time, in order of arrival."""
 
+RAW_PREFIX = "_raw_"
+"""A source keeps the text of cells that do not fit their type in columns that start so; never stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:

@@ -11,12 +11,12 @@ from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.infer import infer_contract
 from lakehouse.catalog.starter import starter_files
 from lakehouse.errors import ArgumentError, MissingExtraError, SourceError
-from lakehouse.ingest.sources import RAW_PREFIX, FileSource, Recipe, TimeRule
+from lakehouse.ingest.sources import FileSource, Recipe, TimeRule
 from lakehouse.ingest.sources.matching import match_columns
 from lakehouse.ingest.sources.reading import open_rows
 from lakehouse.ingest.sources.rows import Rows
 from lakehouse.ingest.sources.unpack import DATA_SUFFIXES, unpack
-from lakehouse.schema import Column, TableSchema, arrow_schema
+from lakehouse.schema import RAW_PREFIX, Column, TableSchema, arrow_schema
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:

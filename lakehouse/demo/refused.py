@@ -9,7 +9,7 @@ from lakehouse.catalog.contract import Contract
 from lakehouse.demo.data import SYMBOL
 from lakehouse.demo.report import show
 from lakehouse.ingest.prepare import BROKE
-from lakehouse.ingest.sources import RAW_PREFIX
+from lakehouse.schema import RAW_PREFIX
 
 
 def refused_table(rows: Sequence[Mapping[str, Any]], contract: Contract) -> tuple[list[str], list[list[str]]]:

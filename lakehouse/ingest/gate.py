@@ -21,12 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import ArgumentError, SchemaError
-from lakehouse.schema import TableSchema, arrow_type, stored_type
+from lakehouse.schema import RAW_PREFIX, TableSchema, arrow_type, stored_type
 
 _SAMPLE = 4_096
-
-RAW = "_raw_"
-"""prefix of the column in which a source keeps text that it could not parse"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,8 @@ def gate(table: pa.Table, schema: TableSchema, *, time_zone: str | None = None) 
             converted, bad = _convert(table.column(column.name), column.name, column.type, time_zone)
         else:
             converted, bad = pa.chunked_array([pa.nulls(table.num_rows, stored_type(column.type))]), None
-        if RAW + column.name in table.column_names:
-            raw = pc.is_valid(table.column(RAW + column.name))
+        if RAW_PREFIX + column.name in table.column_names:
+            raw = pc.is_valid(table.column(RAW_PREFIX + column.name))
             bad = raw if bad is None else pc.or_(bad, raw)
         if bad is not None and pc.any(bad).as_py():
             misfits[column.name] = bad
@@ -69,7 +66,7 @@ def gate(table: pa.Table, schema: TableSchema, *, time_zone: str | None = None) 
 
 
 def _check_columns(table: pa.Table, schema: TableSchema) -> None:
-    names = [name for name in table.column_names if not name.startswith(RAW)]
+    names = [name for name in table.column_names if not name.startswith(RAW_PREFIX)]
     doubled = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     missing = [column.name for column in schema.columns if not column.nullable and column.name not in names]
     extra = [name for name in names if name not in schema.names]

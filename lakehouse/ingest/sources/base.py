@@ -13,9 +13,6 @@ from lakehouse.times import Interval
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RAW_PREFIX = "_raw_"
-"""Columns of a chunk that start so hold the original text of cells that do not fit the contract's type."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

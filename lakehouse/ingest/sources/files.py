@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lakehouse.errors import SourceError
-from lakehouse.ingest.sources.base import RAW_PREFIX, Chunk, Source
+from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.matching import find_symbol_column
 from lakehouse.ingest.sources.opener import LocalOpener, Opener
 from lakehouse.ingest.sources.patterns import compile_pattern
@@ -21,7 +21,7 @@ from lakehouse.ingest.sources.recipe import CLOCK_FORMATS, Recipe
 from lakehouse.ingest.sources.template import PathTemplate, fill, has_placeholder, read_day, split_template
 from lakehouse.ingest.sources.unpack import DATA_SUFFIXES, Payload, bare_stem, unpack
 from lakehouse.ingest.sources.zones import localise
-from lakehouse.schema import TableSchema
+from lakehouse.schema import RAW_PREFIX, TableSchema
 from lakehouse.times import NS_PER_DAY, Interval
 
 if TYPE_CHECKING:

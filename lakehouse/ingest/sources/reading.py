@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError, SourceError
-from lakehouse.ingest.sources.base import RAW_PREFIX
 from lakehouse.ingest.sources.cells import Cells
 from lakehouse.ingest.sources.columnar import ArrowRows, ParquetRows
 from lakehouse.ingest.sources.delimited import DelimitedRows
@@ -22,7 +21,7 @@ from lakehouse.ingest.sources.recipe import CLOCK_FORMATS, EPOCH_FORMATS, Recipe
 from lakehouse.ingest.sources.rows import Rows, Wish
 from lakehouse.ingest.sources.template import fill, read_day
 from lakehouse.ingest.sources.unpack import Payload, detect_format
-from lakehouse.schema import TIME_TYPES, Column, TableSchema, arrow_type
+from lakehouse.schema import RAW_PREFIX, TIME_TYPES, Column, TableSchema, arrow_type
 
 _SYMBOL_NULLS = ("",)  # NA, NULL and NAN may each be a ticker
 
