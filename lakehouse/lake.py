@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.names import ProductName
 from lakehouse.product import Product
 from lakehouse.store import Store
-from lakehouse.view import LakeView
+from lakehouse.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lakehouse.partitions.verify import Verification
 
 
-class Lake(LakeView):
+class Lake(Upkeep):
     """A lake: products to read and write, SQL, snapshots and locks; any number of processes may open one.
 
     Examples:

@@ -1,0 +1,1 @@
+"""Compaction, retention, garbage collection and repair: everything that takes something away."""
