@@ -182,13 +182,16 @@ def file_of(
         sha256,
         digest,
         partition,
-        *(limits.get(name) for name in _RANGES),
+        limits.get("min_symbol"),
+        limits.get("max_symbol"),
+        limits.get("min_time"),
+        limits.get("max_time"),
         _names(columns),
     )
 
 
 def _row_count(statistics: str) -> int:
-    """Return the number of rows; the ranges behind it, which may be long, are not parsed where we wrote them."""
+    """Return the number of rows; the ranges behind it, which may be long, are not parsed if we wrote them."""
     found = _ROWS_FIRST.match(statistics)
     return int(found[1] if found else json.loads(statistics)["numRecords"])
 

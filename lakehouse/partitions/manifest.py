@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError
-from lakehouse.partitions.arrays import nullable_array
 from lakehouse.names import ProductName
+from lakehouse.partitions.arrays import nullable_array
 from lakehouse.partitions.file_list import FileList
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.state import DataFile, TableState
