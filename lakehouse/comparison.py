@@ -65,7 +65,9 @@ class LakeDifference:
         for entry in self.products:
             if entry.product == name:
                 return entry
-        raise NotFoundError.among("product of this difference", name, [entry.product for entry in self.products])
+        raise NotFoundError.among(
+            "product of this difference", name, [entry.product for entry in self.products]
+        )
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
