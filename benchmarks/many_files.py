@@ -36,25 +36,24 @@ def fill(lake: lakehouse.Lake, number: int, files: int) -> lakehouse.Product:
 
 
 def renamed(lake: lakehouse.Lake, product: lakehouse.Product) -> Commit:
-    """Replace every file by one of the same bytes and another name, as a compaction would look to a reader."""
-    state = product.state()
-    new = [next(_links(Path(lake.url), file, place, 1, shift=False)) for place, file in enumerate(state.files)]
-    new = [WrittenFile(replace(link.file, sha256=file.sha256, digest=file.digest), link.statistics)
-           for link, file in zip(new, state.files, strict=True)]
-    return product.table.commit(state, Change(add=new, remove=tuple(state.files)), Commit("", 0, "compact", ""))
+    """Give every file another name, which is how a compaction looks to a reader."""
+    state, root = product.state(), Path(lake.url)
+    links = [next(_links(root, file, 0, 1)) for file in state.files]
+    new = [
+        replace(link, file=replace(file, path=link.file.path))
+        for link, file in zip(links, state.files, strict=True)
+    ]
+    change = Change(add=new, remove=tuple(state.files))
+    return product.table.commit(state, change, Commit("", 0, "compact", ""))
 
 
-def _links(
-    root: Path, file: DataFile, number: int, count: int, *, shift: bool = True
-) -> Iterator[WrittenFile]:
+def _links(root: Path, file: DataFile, number: int, count: int) -> Iterator[WrittenFile]:
     """Link a file under other names; the facts say days before it, and hashes that do not repeat."""
     folder = file.path.rpartition("/")[0]
     for place in range(1, count + 1):
         name = hashlib.sha256(f"{file.path}/{number}/{place}".encode()).hexdigest()
         path = f"{folder}/part-{name[:32]}.parquet"
         os.link(root / file.path, root / path)
-        days = place * DAY_NS if shift else 0
-        facts = replace(file, path=path, sha256=name, digest=name[32:])
-        if file.min_time is not None and file.max_time is not None:
-            facts = replace(facts, min_time=file.min_time - days, max_time=file.max_time - days)
+        first, last = ((time or 0) - place * DAY_NS for time in (file.min_time, file.max_time))
+        facts = replace(file, path=path, sha256=name, digest=name[32:], min_time=first, max_time=last)
         yield WrittenFile(facts, {"numRecords": file.rows, "minValues": {}, "maxValues": {}, "nullCount": {}})

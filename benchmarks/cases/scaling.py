@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,7 +32,9 @@ def rows(scale: Scale, folder: Path) -> Iterator[Row]:
     many = f"{scale.products} products with {scale.live_files:,} files each"
     cold = _seconds_of(lake.url)
     taken = once(partial(lake.snapshot, "warm"))
-    yield below(f"Snapshot of {many}", taken, SNAPSHOT_LIMIT_S, note=f" ({duration(cold)} in a fresh process)")
+    yield below(
+        f"Snapshot of {many}", taken, SNAPSHOT_LIMIT_S, note=f" ({duration(cold)} in a fresh process)"
+    )
     lock = folder / "scaling.lock"
     lake.lock(lock, "warm")
     opened = measure(lambda: lakehouse.checkout(lock), scale.reads)
@@ -45,8 +49,5 @@ def rows(scale: Scale, folder: Path) -> Iterator[Row]:
 
 def _seconds_of(url: str) -> float:
     """Return what a snapshot takes in a process that knows nothing of the lake yet."""
-    import subprocess
-    import sys
-
     command = [sys.executable, "-c", COLD, url]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
