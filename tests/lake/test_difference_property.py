@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import lakehouse
 from lakehouse.times import NS_PER_DAY
 
-SCHEMA = {"symbol": pl.String, "time": pl.Datetime("ns", "UTC"), "price": pl.Float64, "venue": pl.String}
+TYPES = {"symbol": pl.String, "time": pl.Int64, "price": pl.Float64, "venue": pl.String}
 DAY = 19_740  # ten days before the end of a month
 
 SYMBOL = st.sampled_from(["A", "B", "é"])
@@ -36,9 +36,8 @@ Rewrite = Callable[[lakehouse.Product], object]
 
 
 def frame(rows: list[Any]) -> pl.DataFrame:
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(SCHEMA)}
-    times = pl.Series(columns["time"], dtype=pl.Int64).cast(SCHEMA["time"])
-    return pl.DataFrame(columns | {"time": times}, schema=SCHEMA)
+    found = pl.DataFrame(rows, schema=TYPES, orient="row")
+    return found.with_columns(pl.col("time").cast(pl.Datetime("ns", "UTC")))
 
 
 def make(
@@ -74,7 +73,7 @@ def history(product: lakehouse.Product) -> list[Rows]:
     return [exact(product.read(version=version).to_polars()) for version in range(product.version + 1)]
 
 
-def newest_touch(versions: list[Mapping[Any, Any]], what: Any, low: int, high: int) -> int:
+def newest_touch(versions: Sequence[Mapping[Any, Any]], what: Any, low: int, high: int) -> int:
     return max(v for v in range(low + 1, high + 1) if versions[v].get(what) != versions[v - 1].get(what))
 
 
