@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.catalog.session import session_of
 from lakehouse.errors import ArgumentError
 from lakehouse.times import Interval, to_nanoseconds
 
@@ -193,13 +194,16 @@ class Product(ReadableProduct):
 
         Raises:
             ArgumentError: both a version and a time are given.
-            NotFoundError: there is no such version.
+            NotFoundError: there is no such version, or garbage collection is deleting it just now.
         """
         if version is not None and time is not None:
             raise ArgumentError("Give a version or a time, not both.")
-        if version is not None:
-            return self.table.at(version)
-        return self.table.head() if time is None else self.table.at_time(to_nanoseconds(time))
+        session = session_of(self.table.store)
+        if version is None and time is None:
+            return session.follow(self.table.path, self.table.head)
+        state = self.table.at(version) if version is not None else self.table.at_time(to_nanoseconds(time))
+        session.hold(self.table.path, state)
+        return state
 
     def append(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
         """Add rows; see `lakehouse.ingest.write.append`.
@@ -251,7 +255,7 @@ class Product(ReadableProduct):
             raise ArgumentError(
                 "Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'."
             )
-        state = self.table.head()
+        state = self.state()
         wanted = _chosen(state, symbols)
         scope = Scope(None if wanted is None else tuple(wanted), _interval(state, start, end))
         return write.delete(self.table, scope, _provenance(provenance))
@@ -270,7 +274,7 @@ class Product(ReadableProduct):
         """Return what differs between two versions, by key: added, removed, changed; None is the newest."""
         from lakehouse.queries.difference import difference
 
-        return difference(self.table.at(before), self.state(version=after))
+        return difference(self.state(version=before), self.state(version=after))
 
     @property
     def quarantine(self) -> Quarantine:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lakehouse.view import LakeView
+
+if TYPE_CHECKING:
+    from lakehouse.maintenance.gc import GarbageReport
 
 
 class Upkeep(LakeView):
@@ -10,3 +15,38 @@ class Upkeep(LakeView):
 
     No call takes away what a snapshot, a lock, an open reader or a writer in flight holds.
     """
+
+    def gc(
+        self, *, dry_run: bool = True, grace: str = "1h", history: str = "30d", author: str = ""
+    ) -> GarbageReport:
+        """Delete files that nothing reaches: no head, history, snapshot, lock, open reader or writer.
+
+        A run condemns what is dead now, and deletes what an earlier run condemned longer than the grace ago;
+        with a grace of "0s" both at once. Log entries, documents and files that the lake did not write stay.
+
+        Args:
+            dry_run: say what would be condemned, and who keeps the rest; nothing changes.
+            grace: a courtesy to readers without a lease, such as polars on the Delta table.
+            history: versions that were the head within this time stay readable without a snapshot.
+            author: who; empty for user@host.
+
+        Raises:
+            ArgumentError: a duration can not be read.
+            IntegrityError: a root can not be read, so nobody knows what it holds; nothing was deleted.
+
+        Examples:
+            >>> import lakehouse, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> lake.gc().dead_files
+            0
+        """
+        from lakehouse.catalog.durations import parse_span
+        from lakehouse.maintenance.gc import collect
+
+        return collect(
+            self.store,
+            dry_run=dry_run,
+            grace_ns=parse_span(grace, of="grace"),
+            history_ns=parse_span(history, of="history"),
+            author=author,
+        )

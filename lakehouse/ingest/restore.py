@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from lakehouse.catalog.authors import author_of
 from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, NotFoundError
-from lakehouse.ingest.write import ATTEMPTS, Provenance, author_of, repeated
+from lakehouse.ingest.write import ATTEMPTS, Provenance, repeated
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.table import Change
 
@@ -62,7 +63,7 @@ def _record(old: TableState, head: TableState, provenance: Provenance) -> Commit
         time="",
         id=uuid.uuid4().hex,
         removed=sum(file.rows for file in head.files if file.path not in shared),
-        author=author_of(provenance),
+        author=author_of(provenance.author),
         source=provenance.source or f"version {old.version}",
         message=provenance.message,
         idempotency_key=provenance.idempotency_key,

@@ -8,10 +8,7 @@ submitted twice.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import os
-import platform
 import random
 import time
 import uuid
@@ -25,8 +22,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.documents import storable
+from lakehouse.catalog.session import session_of
 from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
 from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
@@ -158,10 +157,11 @@ def commit_plan(
         ChunksDoneError: another backfill has committed a chunk of this write.
         ConflictError: other writers won every attempt.
     """
-    put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts
+    session = session_of(table.store)
+    put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts of a session
     for attempt in range(ATTEMPTS):
         if table.exists:
-            evolve(table, table.head(), author=author_of(provenance))
+            evolve(table, table.head(), author=author_of(provenance.author))
         # The first plan is made beside the queue, so that writers of different rows work at once. Who lost
         # once plans within it: among writers of the same rows, somebody could lose for ever.
         with table.queue() if attempt else nullcontext():
@@ -171,11 +171,15 @@ def commit_plan(
                 return done
             if state.contract_version == table.contract_version:
                 plan = planner(state, prepared.good)
-                record = _record(prepared, plan, provenance, operation, put_quarantine())
-                layout = state.layout or Layout()
-                written = write_data_files(table.store, table.path, state.schema, layout, plan.rows)
-                with nullcontext() if attempt else table.queue():
-                    commit = _publish(table, state, plan, written, record, provenance)
+                writer = session.intend(table.path)
+                with session.writing():
+                    record = _record(prepared, plan, provenance, operation, put_quarantine(writer))
+                    layout = state.layout or Layout()
+                    written = write_data_files(
+                        table.store, table.path, state.schema, layout, plan.rows, writer=writer
+                    )
+                    with nullcontext() if attempt else table.queue():
+                        commit = _publish(table, state, plan, written, record, provenance, writer)
                 if commit is not None:
                     return commit
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))
@@ -196,17 +200,6 @@ def repeated(table: Table, state: TableState, provenance: Provenance) -> Commit 
         return replace(table.commit_of(version), repeated=True)
     except NotFoundError:  # somebody cut the log: a checkpoint knows that it was done
         return Commit(str(table.name), version, "unknown", "", idempotency_key=key, repeated=True)
-
-
-def author_of(provenance: Provenance) -> str:
-    """Return who writes."""
-    if provenance.author or os.environ.get("LAKEHOUSE_AUTHOR"):
-        return provenance.author or os.environ["LAKEHOUSE_AUTHOR"]
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container user without a name
-        user = "unknown"
-    return f"{user}@{platform.node()}"
 
 
 def _done(table: Table, state: TableState, provenance: Provenance) -> Commit | None:
@@ -243,6 +236,7 @@ def _publish(
     written: list[WrittenFile],
     record: Commit,
     provenance: Provenance,
+    writer: str,
 ) -> Commit | None:
     """Commit at the head, as long as it is the planned version or differs only outside the plan's scope.
 
@@ -255,7 +249,8 @@ def _publish(
             table.create(state.layout or Layout())
     while True:
         head = table.head()
-        if not _stands(plan, state, head, provenance):
+        fenced = session_of(table.store).is_fenced(writer, head.transactions)
+        if fenced or not _stands(plan, state, head, provenance):
             discard(table.store, written)
             return None
         try:
@@ -290,7 +285,7 @@ def _keys_done(head: TableState, provenance: Provenance) -> bool:
 
 def _base(table: Table, prepared: Prepared) -> TableState:
     """Return the version to plan against; where there is no table yet, with the layout that fits the rows."""
-    head = table.head()
+    head = session_of(table.store).follow(table.path, table.head)
     return head if head.layout is not None else replace(head, layout=_fitting_layout(head, prepared))
 
 
@@ -302,12 +297,12 @@ def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
     return choose_layout(state.schema, rows_per_day=len(times) / days)
 
 
-def _put_quarantine(table: Table, prepared: Prepared) -> QuarantineFile | None:
+def _put_quarantine(table: Table, prepared: Prepared, writer: str) -> QuarantineFile | None:
     """Publish the refused rows, if any; they become visible with the commit that names them."""
     rows = prepared.quarantine
     if rows is None:
         return None
-    path = f"{table.path}/_quarantine/{uuid.uuid4().hex}.parquet"
+    path = f"{table.path}/_quarantine/{writer}-{uuid.uuid4().hex[:12]}.parquet"
     with table.store.stage(path) as temporary:
         pq.write_table(rows, temporary, compression="zstd")
         data = temporary.read_bytes()
@@ -329,7 +324,7 @@ def _record(
         quarantined=0 if quarantine is None else quarantine.rows,
         duplicates=prepared.duplicates + plan.duplicates,
         removed=plan.removed,
-        author=storable(author_of(provenance)),
+        author=storable(author_of(provenance.author)),
         source=storable(provenance.source),
         message=storable(provenance.message),
         idempotency_key=provenance.idempotency_key,

@@ -87,6 +87,18 @@ def decode_manifest(store: Store, data: bytes, *, where: str) -> TableState:
         raise IntegrityError(f"The manifest {where} is torn or altered.") from error
 
 
+def manifest_paths(data: bytes, *, where: str) -> list[str]:
+    """Return the data files that a manifest names, and read nothing else of it.
+
+    Raises:
+        IntegrityError: the manifest is torn or altered.
+    """
+    try:
+        return list(pq.read_table(io.BytesIO(data), columns=["path"]).column("path").to_pylist())
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise IntegrityError(f"The manifest {where} is torn or altered.") from error
+
+
 def _state(store: Store, table: dict[str, Any], rows: list[dict[str, Any]]) -> TableState:
     columns = tuple(Column(**column) for column in table["columns"])
     files = tuple(

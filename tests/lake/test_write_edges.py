@@ -59,10 +59,10 @@ def test_a_writer_of_a_far_time_sees_a_key_that_landed_after_its_plan(
 ) -> None:
     other = lakehouse.open(by_id.table.store.url)["operations.fills"]
 
-    def land_between(*planned: object) -> object:
+    def land_between(*planned: object, writer: str) -> object:
         monkeypatch.undo()
         other.append(fills(("y", 900, 2.0)))
-        return write_data_files(*planned)  # type: ignore[arg-type]  # passed on as they came
+        return write_data_files(*planned, writer=writer)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr("lakehouse.ingest.write.write_data_files", land_between)
     with pytest.raises(KeyConflictError, match="fill_id=y"):
