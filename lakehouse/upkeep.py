@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from lakehouse.view import LakeView
 
 if TYPE_CHECKING:
+    from lakehouse.catalog.pinned import Snapshot
+    from lakehouse.maintenance.drop import DropReport
     from lakehouse.maintenance.gc import GarbageReport
 
 
@@ -50,3 +52,46 @@ class Upkeep(LakeView):
             history_ns=parse_span(history, of="history"),
             author=author,
         )
+
+    def pins(self) -> list[Snapshot]:
+        """Return the pin of every lock file that was handed out, oldest first: who made it, when, why, of what."""
+        from lakehouse.catalog.pins import list_pins, load_pin
+
+        pins = [load_pin(self.store, identity) for identity in list_pins(self.store)]
+        return sorted(pins, key=lambda pin: (pin.created, pin.id))
+
+    def drop_snapshot(
+        self, name: str, *, dry_run: bool = True, author: str = "", message: str = ""
+    ) -> DropReport:
+        """Let go of a snapshot: garbage collection may then delete what it alone holds.
+
+        Its document stays, and its name is never used again. Locks made from it keep what they pin.
+
+        Args:
+            name: of the snapshot.
+            dry_run: say what it alone holds; nothing changes.
+            author: who; empty for user@host.
+            message: why, for whoever looks for it later.
+
+        Raises:
+            NotFoundError: there is none of that name, or it was dropped before.
+        """
+        from lakehouse.maintenance.drop import drop
+
+        return drop(self.store, "snapshot", name, dry_run=dry_run, author=author, message=message)
+
+    def unpin(self, pin: str, *, dry_run: bool = True, author: str = "", message: str = "") -> DropReport:
+        """Let go of what a lock file pins: the file can not be checked out any more.
+
+        Args:
+            pin: its id, as `pins()` and the lock file name it.
+            dry_run: say who pinned it, and what it alone holds; nothing changes.
+            author: who; empty for user@host.
+            message: why.
+
+        Raises:
+            NotFoundError: there is no pin of that id, or it was dropped before.
+        """
+        from lakehouse.maintenance.drop import drop
+
+        return drop(self.store, "lock", pin, dry_run=dry_run, author=author, message=message)
