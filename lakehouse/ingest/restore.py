@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, NotFoundError
+from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError
 from lakehouse.ingest.write import ATTEMPTS, Provenance, author_of, repeated
 from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.table import Change
 
 if TYPE_CHECKING:
@@ -15,22 +17,27 @@ if TYPE_CHECKING:
     from lakehouse.partitions.table import Table
 
 
-def restore(table: Table, version: int, provenance: Provenance) -> Commit:
+def restore(table: Table, old: TableState, provenance: Provenance) -> Commit:
     """Commit the files of an old version; a version that equals the head makes a commit too.
 
+    Args:
+        table: where to commit; a table whose log is gone is begun anew.
+        old: the version, from the log or from a manifest.
+        provenance: who and why.
+
     Raises:
-        NotFoundError: there is no such version.
         IntegrityError: a file of it is gone.
+        ConflictError: other machines won every attempt.
     """
-    if not table.exists:
-        raise NotFoundError(f"{table.name} was never written, so there is no version to restore.")
-    old = table.at(version)
     missing = [file.path for file in old.files if table.store.size(file.path) != file.size]
     if missing:
         raise IntegrityError(
-            f"{len(missing)} files of version {version} are gone, such as {missing[0]}.",
+            f"{len(missing)} files of version {old.version} are gone, such as {missing[0]}.",
             hint="Restore a later version.",
         )
+    if not table.exists:
+        with suppress(AlreadyExistsError):
+            table.create(old.layout or Layout())
     for _ in range(ATTEMPTS):
         with table.queue():
             head = table.head()
