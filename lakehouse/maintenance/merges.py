@@ -105,16 +105,15 @@ class Survey:
             for other in near[small[near] | (near > place)].tolist():
                 if group[other] != group[place] and self._overlap(state, files[place], files[other]):
                     group[group == group[other]] = group[place]
-        found = [[files[place] for place in np.flatnonzero(group == number)] for number in np.unique(group)]
+        members = (np.flatnonzero(group == number).tolist() for number in np.unique(group))
+        found = [[files[place] for place in places] for places in members]
         return [each for each in found if len(each) > 1]
 
     def _overlap(self, state: TableState, left: DataFile, right: DataFile) -> bool:
         """Say whether two files that hold the same times hold them of the same symbol."""
         if left.min_symbol is not None and right.min_symbol is not None:
-            low, high = (
-                max(left.min_symbol, right.min_symbol),
-                min(left.max_symbol or "", right.max_symbol or ""),
-            )
+            low = max(left.min_symbol, right.min_symbol)
+            high = min(left.max_symbol or "", right.max_symbol or "")
             if low > high:
                 return False
             if left.min_time is None:  # in order, two files share the symbol at the border

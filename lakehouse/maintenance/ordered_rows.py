@@ -31,11 +31,13 @@ def ordered_rows(state: TableState, files: Sequence[DataFile], *, at_once: int) 
     rows: pa.Table | None = None
     for symbols, interval in _ranges(alone, at_once):
         read = read_stored(alone, select_pieces(alone, symbols, interval), interval)
+        if not read.num_rows:
+            continue
         rows = read if rows is None else pa.concat_tables([rows, read]).unify_dictionaries()
         while rows.num_rows > at_once:
             yield rows.slice(0, at_once)
             rows = rows.slice(at_once)
-    if rows is not None and rows.num_rows:
+    if rows is not None:
         yield rows
 
 

@@ -74,12 +74,10 @@ class RetainReport:
         lines = [
             f"{title}: {self.rows:,} rows go, {self.rows_left:,} stay",
             f"  from {self.first} to {self.last}",
-            f"  {self.files_dropped:,} files dropped, {self.files_rewritten:,} rewritten, {self.size:,} bytes",
+            f"  {self.files_dropped:,} files go, {self.files_rewritten:,} are cut ({self.size:,} bytes)",
             *(f"  {held.files:,} of them stay on disk for {held.holder}" for held in self.held),
         ]
-        made = (
-            f"version {self.commit}" if self.commit is not None else "no version: another process was first"
-        )
+        made = "no version: another process was first" if self.commit is None else f"version {self.commit}"
         return "\n".join([*lines, "dry run: nothing was written" if self.dry_run else f"made {made}"])
 
 
