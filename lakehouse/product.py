@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.session import session_of
-from lakehouse.errors import ArgumentError
+from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.times import Interval, to_nanoseconds
 
 if TYPE_CHECKING:
@@ -261,10 +261,19 @@ class Product(ReadableProduct):
         return write.delete(self.table, scope, _provenance(provenance))
 
     def restore(self, version: int, **provenance: Any) -> Commit:
-        """Make an old version the newest, as a new commit; nothing is lost."""
+        """Make an old version the newest, as a new commit; nothing is lost.
+
+        It acts at once; `Lake.restore` explains first, and takes snapshots and locks too.
+
+        Raises:
+            NotFoundError: there is no such version, or the product was never written.
+            IntegrityError: a file of it is gone.
+        """
         from lakehouse.ingest.restore import restore
 
-        return restore(self.table, version, _provenance(provenance))
+        if not self.table.exists:
+            raise NotFoundError(f"{self.name} was never written, so there is no version to restore.")
+        return restore(self.table, self.state(version=version), _provenance(provenance))
 
     def history(self) -> list[Commit]:
         """Return every commit, newest first."""

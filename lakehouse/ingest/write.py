@@ -58,6 +58,10 @@ class Provenance:
     """ledger chunks that this write completes"""
 
 
+class NothingToDoError(ConflictError):
+    """What a planner raises that finds nothing to do any more: no version is made, nothing was written."""
+
+
 class ChunksDoneError(ConflictError):
     """Another backfill has committed one of the chunks; nothing was written."""
 
@@ -132,16 +136,21 @@ def delete(table: Table, scope: Scope, provenance: Provenance) -> Commit:
     Raises:
         ConflictError: other writers won every attempt.
     """
-    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
-    nothing = Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
-    return commit_plan(
-        table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope)
-    )
+    return commit_without_rows(table, provenance, "delete", lambda state: plan_replace(state, None, scope))
 
 
 def commit_prepared(table: Table, prepared: Prepared, provenance: Provenance, operation: str) -> Commit:
     """Append rows that have passed the gate already, under another name of operation."""
     return commit_plan(table, prepared, provenance, operation, plan_append)
+
+
+def commit_without_rows(
+    table: Table, provenance: Provenance, operation: str, planner: Callable[[TableState], Plan]
+) -> Commit:
+    """Commit what takes rows out, or moves them, and brings none in; see `commit_plan`."""
+    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
+    nothing = Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
+    return commit_plan(table, nothing, provenance, operation, lambda state, _: planner(state))
 
 
 def commit_plan(
@@ -155,6 +164,7 @@ def commit_plan(
 
     Raises:
         ChunksDoneError: another backfill has committed a chunk of this write.
+        NothingToDoError: the planner raised it.
         ConflictError: other writers won every attempt.
     """
     session = session_of(table.store)
@@ -175,9 +185,7 @@ def commit_plan(
                 with session.writing():
                     record = _record(prepared, plan, provenance, operation, put_quarantine(writer))
                     layout = state.layout or Layout()
-                    written = write_data_files(
-                        table.store, table.path, state.schema, layout, plan.rows, writer=writer
-                    )
+                    written = _write_files(table, state, layout, plan, writer)
                     with nullcontext() if attempt else table.queue():
                         commit = _publish(table, state, plan, written, record, provenance, writer)
                 if commit is not None:
@@ -229,6 +237,22 @@ def _write(
     return commit_plan(table, prepared, provenance, operation, planner)
 
 
+def _write_files(
+    table: Table, state: TableState, layout: Layout, plan: Plan, writer: str
+) -> list[WrittenFile]:
+    """Publish a plan's rows, and let its proof look at them; where either fails, nothing of them stays."""
+    written: list[WrittenFile] = []
+    try:
+        for rows in [plan.rows] if isinstance(plan.rows, pa.Table) else plan.rows:
+            written += write_data_files(table.store, table.path, state.schema, layout, rows, writer=writer)
+        if plan.proof is not None:
+            plan.proof(written)
+    except BaseException:
+        discard(table.store, written)
+        raise
+    return written
+
+
 def _publish(
     table: Table,
     state: TableState,
@@ -243,7 +267,12 @@ def _publish(
     Within the queue, which keeps this machine's writers from making each other's plans useless.
     """
     keys = (provenance.idempotency_key, *provenance.chunks)
-    change = Change(add=written, remove=plan.remove, transactions={key: 0 for key in keys if key})
+    change = Change(
+        add=written,
+        remove=plan.remove,
+        transactions={key: 0 for key in keys if key},
+        moves_only=plan.proof is not None,
+    )
     if not table.exists:  # only now: what the planner refuses makes no table
         with suppress(AlreadyExistsError):  # another first write was faster
             table.create(state.layout or Layout())

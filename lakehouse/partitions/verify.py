@@ -89,14 +89,19 @@ def _file_problems(state: TableState, file: DataFile, *, quick: bool) -> Iterato
                 name, file.path, "the bytes were altered", f"sha256 {file.sha256}", f"sha256 {found}"
             )
             return
-        content = _content_digest(state, file)
+        content = content_digest(state, file)
         if content != file.digest:
             yield Problem(name, file.path, "the rows are not those recorded", file.digest, content)
     except LakehouseError as error:
         yield Problem(name, file.path, error.message, f"{file.size} bytes, {file.rows} rows", "unreadable")
 
 
-def _content_digest(state: TableState, file: DataFile) -> str:
+def content_digest(state: TableState, file: DataFile) -> str:
+    """Return the digest of a file's rows, read from its bytes.
+
+    Raises:
+        IntegrityError: the file is missing, or can not be read.
+    """
     alone = TableState(
         state.store, state.name, state.major, state.version, state.schema, state.layout, (file,)
     )

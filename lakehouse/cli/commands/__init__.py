@@ -9,6 +9,7 @@ from lakehouse.cli.commands import (
     lakes,
     layout,
     loading,
+    maintenance,
     pins,
     quarantine,
     questions,
@@ -27,6 +28,7 @@ COMMANDS = (
     versions.add_commands,
     quarantine.add_commands,
     layout.add_commands,
+    maintenance.add_commands,
     demo.add_commands,
 )
 """In the order of the overview."""

@@ -1,4 +1,4 @@
-"""history, diff, restore: the versions of one product."""
+"""history, diff: the versions of one product."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 def add_commands(commands: Commands) -> None:
-    """Add `history`, `diff` and `restore`."""
+    """Add `history` and `diff`."""
     parser = commands.add(
         "history",
         history,
@@ -48,18 +48,6 @@ def add_commands(commands: Commands) -> None:
         metavar="N",
         help=f"most rows to show; by default {_ROWS_SHOWN}, 0 for all",
     )
-    parser = commands.add(
-        "restore",
-        restore,
-        "make an old version the newest, as a commit of its own",
-        group="write",
-        notes="Nothing is lost: the versions in between stay readable.",
-        examples=("restore market_data.bars_1d 3 --message 'undo the bad load'",),
-    )
-    parser.add_argument("product", metavar="PRODUCT")
-    parser.add_argument("version", type=count, metavar="VERSION")
-    parser.add_argument("--author", default="", help="who; by default LAKEHOUSE_AUTHOR, else user@host")
-    parser.add_argument("--message", default="", help="why, for the commit's record")
 
 
 def history(options: argparse.Namespace) -> Reply:
@@ -89,14 +77,3 @@ def diff(options: argparse.Namespace) -> Reply:
     title = f"{product.name}, version {options.before} to {after}: {counts}"
     shown = [Rows(rows, options.rows, f"{name}:") for name, rows in parts.items() if len(rows)]
     return Reply(document, [title, *shown])
-
-
-def restore(options: argparse.Namespace) -> Reply:
-    """Restore a version."""
-    from lakehouse.cli.commits import commit_row
-    from lakehouse.cli.reply import Reply
-
-    product = open_lake(options)[options.product]
-    commit = product.restore(options.version, author=options.author, message=options.message)
-    line = f"Version {commit.version} of {product.name} is version {options.version} again"
-    return Reply(commit_row(commit), [f"{line}: {commit.rows:,} rows."])
