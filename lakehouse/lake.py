@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.checkouts import Checkout
+    from lakehouse.comparison import LakeDifference
     from lakehouse.ingest.backfill import BackfillReport, Progress
     from lakehouse.ingest.sources.base import Source
     from lakehouse.partitions.verify import Verification
@@ -201,6 +202,24 @@ class Lake(Upkeep):
         from lakehouse.checkouts import checkout_of
 
         return checkout_of(self, what)
+
+    def diff(self, before: Any, after: Any, products: Sequence[str] | None = None) -> LakeDifference:
+        """Return what differs between two locks, snapshots or checkouts, and the commit behind each row.
+
+        Products, files and partitions of equal digest are not read.
+
+        Args:
+            before: a snapshot's name, a lock or its path, a time, or a checkout of this lake.
+            after: another.
+            products: names; None for all that either of both has.
+
+        Raises:
+            NotFoundError: there is no such snapshot or lock, or neither has such a product.
+            IntegrityError: a lock is of another lake, or a file that has to be read is missing or altered.
+        """
+        from lakehouse.comparison import compare
+
+        return compare(self, before, after, products)
 
     def verify(self, products: Sequence[str] | None = None, *, quick: bool = False) -> Verification:
         """Recompute hashes and digests of the newest versions, and name what differs."""

@@ -137,6 +137,15 @@ class ReadableProduct(ABC):
 
         return read_coverage(self.state())
 
+    def digests(self) -> Result:
+        """Return symbol, period, rows and content digest of each partition; no data page is read.
+
+        Equal rows give equal digests, however they are spread over files: after a compaction too.
+        """
+        from lakehouse.queries.digests import read_digests
+
+        return read_digests(self.state())
+
     def verify(self, *, quick: bool = False) -> Verification:
         """Recompute hashes and digests of every file of this version, and name what differs."""
         from lakehouse.partitions.verify import verify_state
@@ -280,10 +289,20 @@ class Product(ReadableProduct):
         return list(self.table.history())
 
     def diff(self, before: int, after: int | None = None) -> Difference:
-        """Return what differs between two versions, by key: added, removed, changed; None is the newest."""
+        """Return what differs between two versions, by key, and the commit behind each row.
+
+        Files and partitions that are equal in both are not read.
+
+        Args:
+            before: a version.
+            after: another one; None for the newest.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
         from lakehouse.queries.difference import difference
 
-        return difference(self.state(version=before), self.state(version=after))
+        return difference(self.state(version=before), self.state(version=after), self.table)
 
     @property
     def quarantine(self) -> Quarantine:

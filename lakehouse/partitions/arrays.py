@@ -47,6 +47,17 @@ def text_array(texts: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
+def nullable_array(values: Sequence[str | None] | Sequence[int | None], kind: pa.DataType) -> pa.Array:
+    """Return texts or 64-bit integers, some of them None, as an Arrow array of type string or int64."""
+    missing = np.array([value is None for value in values], np.bool_)
+    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    if pa.types.is_string(kind):
+        plain = text_array([value or "" for value in values])  # type: ignore[misc] # texts, by the type asked for
+    else:
+        plain = int64_array(np.array([value or 0 for value in values], np.int64))
+    return pa.Array.from_buffers(kind, len(plain), [validity, *plain.buffers()[1:]])
+
+
 def dictionary_array(codes: npt.NDArray[np.int32], texts: Sequence[str]) -> pa.Array:
     """Return texts by their codes, as a dictionary<int32, string> array."""
     data = np.ascontiguousarray(codes, np.int32)

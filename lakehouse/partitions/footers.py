@@ -43,6 +43,10 @@ class Footer:
     """as parsed by pyarrow"""
     symbols: tuple[str, ...]
     """symbols in the file, sorted; ('',) in a table without symbols"""
+    counts: Integers
+    """(n_symbols,) number of rows of each"""
+    digests: tuple[str, ...]
+    """content digest of the rows of each symbol"""
     group_starts: Integers
     """(n_row_groups + 1,) first row of each row group"""
     code: Integers
@@ -126,6 +130,8 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         local=local,
         metadata=metadata,
         symbols=tuple(segments["symbol"]),
+        counts=rows,
+        digests=tuple(segments["digest"]),
         group_starts=group_starts,
         code=code,
         start=piece_starts,

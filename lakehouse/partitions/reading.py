@@ -121,6 +121,35 @@ def decode(
     return to_reader_types(table, state.schema, names)
 
 
+def read_groups(selection: Selection, columns: list[str], *, encoded: Sequence[str] = ()) -> pa.Table:
+    """Decode some columns of the selected row groups, as they are stored.
+
+    Args:
+        selection: of one file.
+        columns: that the file has.
+        encoded: columns of text that stay codes and a dictionary.
+
+    Raises:
+        IntegrityError: a page can not be decoded.
+    """
+    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
+    if not columns:  # pyarrow gives a table of no columns no rows either
+        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
+    try:
+        with pq.ParquetFile(
+            selection.footer.local,
+            metadata=selection.footer.metadata,
+            memory_map=True,
+            pre_buffer=False,
+            read_dictionary=list(encoded),
+        ) as file:
+            return file.read_row_groups(selection.groups, columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise IntegrityError(
+            f"The data file {selection.file.path} is torn or altered: a page can not be read."
+        ) from error
+
+
 def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) -> pa.Table:
     """Give stored columns the types and the order that readers get; the symbol becomes plain strings."""
     target = arrow_schema(schema, tuple(names))
@@ -174,7 +203,7 @@ def _decode_file(
     extra |= {SEQUENCE} if ordered and schema.has_sequence else set()
     fields = [field for field in stored_schema(schema) if field.name in needed | extra]
     present = [field.name for field in fields if field.name in footer.metadata.schema.names]
-    table = _with_missing(_read_groups(selection, present), pa.schema(fields))
+    table = _with_missing(read_groups(selection, present), pa.schema(fields))
     starts, lengths = _piece_rows(footer, pieces), footer.rows[pieces].copy()
     times = times_of(table, schema) if extra and schema.time else None
     if cut and times is not None:
@@ -191,26 +220,6 @@ def _decode_file(
         )
         times = None if times is None else times[picked]
     return _Rows(table, codes, times if ordered else None)
-
-
-def _read_groups(selection: Selection, columns: list[str]) -> pa.Table:
-    """Decode some columns of the selected row groups.
-
-    Raises:
-        IntegrityError: a page can not be decoded.
-    """
-    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
-    if not columns:  # pyarrow gives a table of no columns no rows either
-        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
-    try:
-        with pq.ParquetFile(
-            selection.footer.local, metadata=selection.footer.metadata, memory_map=True, pre_buffer=False
-        ) as file:
-            return file.read_row_groups(selection.groups, columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise IntegrityError(
-            f"The data file {selection.file.path} is torn or altered: a page can not be read."
-        ) from error
 
 
 def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:

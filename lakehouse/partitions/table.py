@@ -100,26 +100,36 @@ class Table:
         low, high = 0, self._head.state.version  # commit times never fall
         while low < high:
             middle = (low + high + 1) // 2
-            if _committed_ms(self._entry(middle)) * 1_000_000 <= instant:
+            if _committed_ms(self.entry(middle)) * 1_000_000 <= instant:
                 low = middle
             else:
                 high = middle - 1
-        return self.at(low) if _committed_ms(self._entry(low)) * 1_000_000 <= instant else self._empty.state
+        return self.at(low) if _committed_ms(self.entry(low)) * 1_000_000 <= instant else self._empty.state
 
     def entries(self) -> Iterator[tuple[int, list[log.Action]]]:
         """Yield (version, actions) of every log entry, newest first."""
         head = self._refresh()
         for version in range(head.state.version, -1, -1) if head.exists else ():
-            yield version, self._entry(version)
+            yield version, self.entry(version)
+
+    def entry(self, version: int) -> list[log.Action]:
+        """Return the actions of one log entry.
+
+        Raises:
+            NotFoundError: the entry is not there: there is no such version, or somebody cut the log.
+            IntegrityError: it is torn.
+        """
+        where = replay.entry_path(self.path, version)
+        return log.decode(self.store.get(where), where=where)
 
     def history(self) -> Iterator[Commit]:
         """Yield every commit, newest first."""
         for version, actions in self.entries():
-            yield _record(actions, str(self.name), version)
+            yield record_of(actions, str(self.name), version)
 
     def commit_of(self, version: int) -> Commit:
         """Return the record of one version."""
-        return _record(self._entry(version), str(self.name), version)
+        return record_of(self.entry(version), str(self.name), version)
 
     def queue(self) -> AbstractContextManager[None]:
         """Queue with the other writers of this machine."""
@@ -225,10 +235,6 @@ class Table:
             hint="Restore _delta_log from a backup; snapshots and locks are readable without it.",
         )
 
-    def _entry(self, version: int) -> list[log.Action]:
-        where = replay.entry_path(self.path, version)
-        return log.decode(self.store.get(where), where=where)
-
     def _actions(
         self, current: replay.Snapshot, change: Change, now_ms: int, version: int
     ) -> list[log.Action]:
@@ -264,7 +270,8 @@ class Table:
                 warnings.warn(f"No checkpoint of {self.name} was written: {reason}", stacklevel=3)
 
 
-def _record(actions: Sequence[log.Action], product: str, version: int) -> Commit:
+def record_of(actions: Sequence[log.Action], product: str, version: int) -> Commit:
+    """Return what a log entry says of itself."""
     info: Mapping[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     return (
         Commit.from_dict(info["lakehouse"]) if "lakehouse" in info else Commit.foreign(product, version, info)

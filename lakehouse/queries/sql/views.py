@@ -41,7 +41,7 @@ class View:
     """its version"""
     bounds: Bounds | None
     """what the query needs of it; None: no row"""
-    files: tuple[DataFile, ...]
+    files: Sequence[DataFile]
     """the files that can hold it"""
     ranked: bool = False
     """whether the stored sequence is a column"""
