@@ -63,7 +63,9 @@ def test_the_commit_counts_no_row(lake: lakehouse.Lake, product: Make) -> None:
     commit = made.history()[0]
 
     assert (commit.operation, commit.author, commit.message) == ("compact", "ann", "tidy")
-    assert (commit.rows_in, commit.accepted, commit.quarantined, commit.duplicates, commit.removed) == (0,) * 5
+    assert (commit.rows_in, commit.accepted, commit.quarantined, commit.duplicates, commit.removed) == (
+        0,
+    ) * 5
     assert commit.rows == 6
 
 
