@@ -14,6 +14,8 @@ from lakehouse.errors import IntegrityError
 from lakehouse.ingest import write
 from lakehouse.maintenance import compact as compaction
 from lakehouse.maintenance import merges
+from lakehouse.maintenance.ordered_rows import ordered_rows
+from lakehouse.partitions.parquet_files import write_data_files
 
 NAME = "market_data.ticks"
 APPENDS = [[("A", 0, 1)], [("A", 1, 2)], [("B", 1, 3)]]
@@ -29,10 +31,10 @@ def test_rows_that_were_lost_on_the_way_are_noticed(
 ) -> None:
     made = product(*APPENDS)
     before = parquet_files(lake)
-    real = write.write_data_files
+    real: Any = write_data_files
     monkeypatch.setattr(write, "write_data_files", lambda *args: real(*args[:4], args[4].slice(1)))
 
-    with pytest.raises(IntegrityError, match="2 rows with the digest .* were written"):
+    with pytest.raises(IntegrityError, match=r"2 rows with the digest .* were written"):
         lake.compact(NAME, dry_run=False)
     assert (made.version, parquet_files(lake)) == (3, before)
 
@@ -42,14 +44,15 @@ def test_a_row_that_was_changed_on_the_way_is_noticed(
 ) -> None:
     made = product(*APPENDS)
     before = parquet_files(lake)
-    real = write.write_data_files
+
+    real: Any = write_data_files
 
     def wrong(*args: Any) -> Any:
         rows = args[4].set_column(2, pa.field("price", pa.float64()), pa.array([1.0, 2.0, 4.0]))
         return real(*args[:4], rows)
 
     monkeypatch.setattr(write, "write_data_files", wrong)
-    with pytest.raises(IntegrityError, match="3 rows with the digest .* were written"):
+    with pytest.raises(IntegrityError, match=r"3 rows with the digest .* were written"):
         lake.compact(NAME, dry_run=False)
     assert (made.version, parquet_files(lake)) == (3, before)
 
@@ -59,14 +62,13 @@ def test_rows_that_are_read_twice_are_noticed(
 ) -> None:
     made = product(*APPENDS)
     before = parquet_files(lake)
-    real = compaction.ordered_rows
 
     def twice(*args: Any, **options: Any) -> Any:
-        yield from real(*args, **options)
-        yield from real(*args, **options)
+        yield from ordered_rows(*args, **options)
+        yield from ordered_rows(*args, **options)
 
     monkeypatch.setattr(compaction, "ordered_rows", twice)
-    with pytest.raises(IntegrityError, match="6 rows with the digest .* were read"):
+    with pytest.raises(IntegrityError, match=r"6 rows with the digest .* were read"):
         lake.compact(NAME, dry_run=False)
     assert (made.version, parquet_files(lake)) == (3, before)
 

@@ -76,8 +76,8 @@ def test_every_layout_keeps_its_folders(tmp_path: Path, layout: str) -> None:
     lake = lakehouse.open(tmp_path / "lake", create=True)
     symbols, days = ["BRK/B", "日経", "ibm", "IBM"], [0, 1, 400]
     rows = [(symbol, day * NS_PER_DAY + 1, 1.0) for symbol in symbols for day in days]
-    schema = {"symbol": pl.String, "time": pl.Datetime("ns", "UTC"), "price": pl.Float64}
-    frame = pl.DataFrame(rows, schema={**schema, "time": pl.Int64}, orient="row").cast(schema)
+    schema = {"symbol": pl.String, "time": pl.Int64, "price": pl.Float64}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").cast({"time": pl.Datetime("ns", "UTC")})
     product = lake.create(NAME, like=frame, key=(), layout=layout)
     for _ in range(3):
         product.append(frame)

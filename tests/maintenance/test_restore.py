@@ -96,7 +96,7 @@ def test_what_is_not_there(lake: lakehouse.Lake, product: Make, ticks: Any) -> N
         lake.restore(NAME, "q2")
     with pytest.raises(NotFoundError, match="There is no lock file"):
         lake.restore(NAME, Path("nowhere.lock"))
-    with pytest.raises(NotFoundError, match="product of this checkout 'market_data.other'"):
+    with pytest.raises(NotFoundError, match=r"product of this checkout 'market_data\.other'"):
         lake.restore("market_data.other", "q1")
     with pytest.raises(NotFoundError, match="was never written"):
         lake.restore("market_data.other", 0)
