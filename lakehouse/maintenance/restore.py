@@ -12,7 +12,6 @@ from lakehouse.catalog.locks import read_lock
 from lakehouse.checkouts import from_lock, from_snapshot
 from lakehouse.errors import ArgumentError, ContractError, NotFoundError
 from lakehouse.ingest import restore as commits
-from lakehouse.partitions.layout import partition_columns
 
 if TYPE_CHECKING:
     from lakehouse.ingest.write import Provenance
@@ -124,13 +123,9 @@ def _check_fits(old: TableState, table: Table) -> None:
             f"That version of {table.name} has columns that the table has not: {', '.join(unknown)}.",
             hint=f"It was written under contract {old.contract_version}: apply that contract first.",
         )
-    layout = head.layout if table.exists else old.layout
-    if layout is None or not old.files:
-        return
-    folders = [name for name, _ in partition_columns(layout, head.schema)]
-    if any([name for name, _ in file.partition] != folders for file in old.files):
+    if table.exists and old.files and old.layout != head.layout:
         raise ContractError(
-            f"That version of {table.name} has the layout {old.layout}, and the table has {layout}.",
+            f"That version of {table.name} has the layout {old.layout}, and the table has {head.layout}.",
             hint="Read it with checkout, and write its rows.",
         )
 

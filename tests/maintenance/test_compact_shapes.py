@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lakehouse
+from lakehouse.maintenance import compact, merges
 from lakehouse.partitions import parquet_files
 from lakehouse.partitions.digest import digest_of
 from lakehouse.partitions.reading import read_stored, select_pieces
@@ -75,8 +76,8 @@ def test_every_layout_keeps_its_folders(tmp_path: Path, layout: str) -> None:
     lake = lakehouse.open(tmp_path / "lake", create=True)
     symbols, days = ["BRK/B", "日経", "ibm", "IBM"], [0, 1, 400]
     rows = [(symbol, day * NS_PER_DAY + 1, 1.0) for symbol in symbols for day in days]
-    schema = {"symbol": pl.String, "time": pl.Datetime("ns", "UTC"), "price": pl.Float64}
-    frame = pl.DataFrame(rows, schema={**schema, "time": pl.Int64}, orient="row").cast(schema)
+    schema = {"symbol": pl.String, "time": pl.Int64, "price": pl.Float64}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").cast({"time": pl.Datetime("ns", "UTC")})
     product = lake.create(NAME, like=frame, key=(), layout=layout)
     for _ in range(3):
         product.append(frame)
@@ -114,10 +115,10 @@ def test_any_appends_read_the_same_and_are_compacted_once(
         product.append(frame)
     before, digest = texts(product), product.digest
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("partitions.parquet_files", "maintenance.merges", "maintenance.compact"):
-            patch.setattr(f"lakehouse.{module}.most_rows", lambda _: most)
+        for module in (parquet_files, merges, compact):
+            patch.setattr(module, "most_rows", lambda _: most)
         if not small:
-            patch.setattr("lakehouse.maintenance.merges.is_small", lambda file, _: file.rows < most / 2)
+            patch.setattr(merges, "is_small", lambda file, _: file.rows < most / 2)
         lake.compact(NAME, dry_run=False)
         assert lake.compact(NAME).merges == ()
     assert (texts(product), product.digest, stored_digest(product)) == (before, digest, digest)
@@ -135,7 +136,7 @@ def test_many_rows_of_one_symbol_fill_several_files_in_order(
     product.append(frame.with_columns(time=(times + 1).cast(pl.Datetime("ns", "UTC"))))
     monkeypatch.setattr(parquet_files, "LARGEST_GOOD_FILE_IN_BYTES", 0)
     assert parquet_files.most_rows(product.schema) == parquet_files.OWN_ROW_GROUP
-    monkeypatch.setattr("lakehouse.maintenance.merges.is_small", lambda *_: False)
+    monkeypatch.setattr(merges, "is_small", lambda *_: False)
     report = lake.compact(NAME, dry_run=False)
 
     assert (report.files_after, len(product.state().files)) == (4, 4)
