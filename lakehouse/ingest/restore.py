@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from lakehouse.partitions.table import Table
 
 
-def restore(table: Table, old: TableState, provenance: Provenance) -> Commit:
+def restore(table: Table, old: TableState, provenance: Provenance, *, only_from: int | None = None) -> Commit:
     """Commit the files of an old version; a version that equals the head makes a commit too.
 
     Args:
         table: where to commit; a table whose log is gone is begun anew.
         old: the version, from the log or from a manifest.
         provenance: who and why.
+        only_from: the version that must be the head; None for any.
 
     Raises:
         IntegrityError: a file of it is gone.
         LeaseExpiredError: this process stood still and was taken for dead, so a file of it may be gone.
-        ConflictError: other machines won every attempt.
+        ConflictError: other machines won every attempt, or the head is not `only_from`.
     """
     session = session_of(table.store)
     writer = session.intend(table.path)
@@ -50,6 +51,8 @@ def restore(table: Table, old: TableState, provenance: Provenance) -> Commit:
             done = repeated(table, head, provenance)
             if done is not None:
                 return done
+            if only_from not in (None, head.version):
+                raise ConflictError(f"{table.name} is at version {head.version}, not {only_from}.")
             if session.is_fenced(writer, head.transactions):
                 raise LeaseExpiredError.of(f"version {old.version} of {table.name}")
             try:
@@ -80,5 +83,6 @@ def _record(old: TableState, head: TableState, provenance: Provenance) -> Commit
         author=author_of(provenance.author),
         source=provenance.source or f"version {old.version}",
         message=provenance.message,
+        transaction=provenance.transaction,
         idempotency_key=provenance.idempotency_key,
     )

@@ -68,6 +68,8 @@ class Commit:
     """rows that broke a rule of level `warn`, and landed"""
     chunks: tuple[str, ...] = ()
     """ledger chunks of a backfill"""
+    transaction: str = ""
+    """name of the transaction over several products of which this commit is a part"""
     quarantine: QuarantineFile | None = None
     """the refused rows"""
     repeated: bool = False
