@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakehouse.ingest.backfill import BackfillReport, Progress
     from lakehouse.ingest.sources.base import Source
     from lakehouse.partitions.verify import Verification
+    from lakehouse.transaction import Transaction
 
 
 class Lake(Upkeep):
@@ -154,6 +155,40 @@ class Lake(Upkeep):
         from lakehouse.pinning import make_snapshot
 
         return make_snapshot(self, name, products, author=author, message=message)
+
+    def transaction(
+        self, name: str, *, others: Sequence[str] = (), author: str = "", message: str = ""
+    ) -> Transaction:
+        """Write several products in a `with` block, and publish what landed as the snapshot `name`.
+
+        Rows pass the gate in the block, and are committed when it ends: heads advance one product at a time,
+        readers of the name see all or nothing.
+
+        Args:
+            name: of the snapshot.
+            others: products that are named too, at their present versions.
+            author: who; empty for user@host.
+            message: why.
+
+        Raises:
+            ArgumentError: the name is not legal.
+            AlreadyExistsError: the name is taken.
+
+        Examples:
+            >>> import lakehouse, polars, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> rates = polars.DataFrame({"symbol": ["EURUSD"], "rate": [1.1]})
+            >>> for name in ("fx.spot", "fx.forward"):
+            ...     product = lake.create(name, like=rates, key=["symbol"])
+            >>> with lake.transaction("close") as transaction:
+            ...     transaction["fx.spot"].append(rates)
+            ...     transaction["fx.forward"].append(rates)
+            >>> lake.checkout("close").products()
+            ['fx.forward', 'fx.spot']
+        """
+        from lakehouse.transaction import Transaction
+
+        return Transaction(self, name, others=others, author=author, message=message)
 
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest first."""

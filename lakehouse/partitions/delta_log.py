@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -121,17 +122,29 @@ def new_table_id() -> str:
     return str(uuid.uuid4())
 
 
-def add_action(file: DataFile, *, table_path: str, statistics: Mapping[str, Any], now_ms: int) -> Action:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the adds and the removes of one commit have in common."""
+
+    table_path: str
+    """folder of the table, relative to the root"""
+    now_ms: int
+    """when, UTC"""
+    data_change: bool = True
+    """False where the same rows move to other files"""
+
+
+def add_action(file: DataFile, marks: Marks, *, statistics: Mapping[str, Any]) -> Action:
     """Add a data file; what readers of ours need beyond the protocol is in its tags."""
     ranges = {name: getattr(file, name) for name in _RANGES if getattr(file, name) is not None}
     tags = dict(zip(FILE_TAGS, (file.sha256, file.digest, _json(file.columns), _json(ranges)), strict=True))
     return {
         "add": {
-            "path": _log_path(file, table_path),
+            "path": _log_path(file, marks.table_path),
             "partitionValues": dict(file.partition),
             "size": file.size,
-            "modificationTime": now_ms,
-            "dataChange": True,
+            "modificationTime": marks.now_ms,
+            "dataChange": marks.data_change,
             "stats": _json(statistics),
             "tags": tags,
         }
@@ -202,13 +215,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 
-def remove_action(file: DataFile, *, table_path: str, now_ms: int) -> Action:
+def remove_action(file: DataFile, marks: Marks) -> Action:
     """Take a data file out of the table; its bytes stay."""
     return {
         "remove": {
-            "path": _log_path(file, table_path),
-            "deletionTimestamp": now_ms,
-            "dataChange": True,
+            "path": _log_path(file, marks.table_path),
+            "deletionTimestamp": marks.now_ms,
+            "dataChange": marks.data_change,
             "extendedFileMetadata": True,
             "partitionValues": dict(file.partition),
             "size": file.size,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.errors import IntegrityError
+from lakehouse.errors import IntegrityError, LeaseExpiredError
 from lakehouse.partitions.parquet_files import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
 
@@ -91,12 +91,17 @@ def local_file(store: Store, file: DataFile) -> Path:
 
     Raises:
         IntegrityError: it is missing, or its size is not what was recorded.
+        LeaseExpiredError: it is missing, and this process was taken for dead while it stood still.
     """
     found = store.size(file.path)
+    if found is None and store.claims is not None and store.claims.expired:
+        raise LeaseExpiredError.of(file.path)
     if found != file.size:
         state = "is missing" if found is None else f"has {found} bytes, not {file.size}"
         raise IntegrityError(
-            f"The data file {file.path} {state}.", hint="Restore it from a backup or an export."
+            f"The data file {file.path} {state}.",
+            hint="Restore it from a backup or an export; of an old version that nobody held, garbage "
+            "collection may have taken it.",
         )
     return store.local_path(file.path)
 

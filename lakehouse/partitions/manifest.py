@@ -98,6 +98,19 @@ def decode_manifest(store: Store, data: bytes, *, where: str) -> TableState:
         raise _torn(where) from error
 
 
+def manifest_paths(data: bytes, *, where: str) -> list[str]:
+    """Return the data files that a manifest names, and read nothing else of it.
+
+    Raises:
+        IntegrityError: the manifest is torn or altered.
+    """
+    try:
+        rows = pq.read_table(pa.BufferReader(data), columns=["path"], use_threads=False)
+        return list(rows.column("path").to_pylist())
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise _torn(where) from error
+
+
 def _columns(files: Sequence[DataFile]) -> dict[str, list[Any]]:
     """Return the facts of files as columns; texts that many files share are written once."""
     text, partition_text = cache(_json), cache(lambda partition: _json(dict(partition)))

@@ -45,6 +45,8 @@ class Change:
     """the new schema, where a compatible contract version brought one"""
     contract_version: str = ""
     """the contract version of the new schema"""
+    moves_only: bool = False
+    """the same rows in other files, which streaming readers of the table may skip"""
 
 
 class Table:
@@ -238,13 +240,11 @@ class Table:
     ) -> list[log.Action]:
         actions: list[log.Action] = [] if change.schema is None else [self._metadata(current, change)]
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
-        actions += [log.remove_action(file, table_path=self.path, now_ms=now_ms) for file in change.remove]
+        marks = log.Marks(self.path, now_ms, data_change=not change.moves_only)
+        actions += [log.remove_action(file, marks) for file in change.remove]
         added = [(each.file, each.statistics) for each in change.add]
         added += [(file, {"numRecords": file.rows}) for file in change.readd]
-        actions += [
-            log.add_action(file, table_path=self.path, statistics=statistics, now_ms=now_ms)
-            for file, statistics in added
-        ]
+        actions += [log.add_action(file, marks, statistics=statistics) for file, statistics in added]
         return actions
 
     def _metadata(self, current: replay.Snapshot, change: Change) -> log.Action:

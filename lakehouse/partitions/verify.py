@@ -96,6 +96,17 @@ def verify_state(state: TableState, *, quick: bool = False) -> Verification:
     return Verification(1, len(state.files), state.rows, tuple(problems))
 
 
+def content_digest(state: TableState, file: DataFile) -> str:
+    """Return the digest of a file's rows, read from its bytes.
+
+    Raises:
+        IntegrityError: the file is missing, or can not be read.
+    """
+    footer = footer_of(state.store, file, state.schema.time)
+    every = Selection(file, footer, np.arange(len(footer.code)))
+    return digests.add(digests.EMPTY, *_sums(state.schema, every).values())
+
+
 def _size_problem(state: TableState, file: DataFile) -> Problem | None:
     try:
         local_file(state.store, file)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from lakehouse.errors import ArgumentError
 
@@ -30,6 +31,14 @@ class Entry:
     """in bytes"""
 
 
+class Claims(Protocol):
+    """What a process has told the others that it uses; `catalog.session.Session` is one."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether it was ever taken for dead, so that what it used may be gone."""
+
+
 class Store(ABC):
     """Immutable objects under one root: put once, read often, never changed.
 
@@ -41,6 +50,9 @@ class Store(ABC):
 
     url: str
     """the root as the user named it: a local path or `s3://bucket/prefix`; carries no secret"""
+
+    claims: Claims | None = None
+    """what this process reads and writes here, for as long as the store is in use"""
 
     @abstractmethod
     def put_if_absent(self, path: str, data: bytes) -> None:
@@ -109,6 +121,10 @@ class Store(ABC):
         Raises:
             StorageError: the disk refused.
         """
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process without the claims of this one."""
+        return {name: value for name, value in vars(self).items() if name != "claims"}
 
     def connection(self) -> dict[str, str]:
         """Return how another library reaches the same root, as AWS variables; it holds secrets.

@@ -286,9 +286,9 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]],
     def install(happen: Callable[[], object]) -> list[int]:
         plans: list[int] = []
 
-        def files(*planned: Any) -> list[WrittenFile]:
+        def files(*planned: Any, writer: str) -> list[WrittenFile]:
             plans.append(len(plans))
-            written = write_data_files(*planned)
+            written = write_data_files(*planned, writer=writer)
             if len(plans) == 1:
                 happen()
                 plans[1:] = []  # what happened may have written too

@@ -10,6 +10,7 @@ from lakehouse.cli.commands import (
     lakes,
     layout,
     loading,
+    maintenance,
     pins,
     quarantine,
     questions,
@@ -29,6 +30,7 @@ COMMANDS = (
     differences.add_commands,
     quarantine.add_commands,
     layout.add_commands,
+    maintenance.add_commands,
     demo.add_commands,
 )
 """In the order of the overview."""

@@ -1,4 +1,4 @@
-"""history, restore: the versions of one product."""
+"""history: the commits of one product."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 
 def add_commands(commands: Commands) -> None:
-    """Add `history` and `restore`."""
+    """Add `history`."""
     parser = commands.add(
         "history",
         history,
@@ -30,18 +30,6 @@ def add_commands(commands: Commands) -> None:
     )
     parser.add_argument("product", metavar="PRODUCT")
     parser.add_argument("--limit", type=count, metavar="N", help="the newest N; by default all")
-    parser = commands.add(
-        "restore",
-        restore,
-        "make an old version the newest, as a commit of its own",
-        group="write",
-        notes="Nothing is lost: the versions in between stay readable.",
-        examples=("restore market_data.bars_1d 3 --message 'undo the bad load'",),
-    )
-    parser.add_argument("product", metavar="PRODUCT")
-    parser.add_argument("version", type=count, metavar="VERSION")
-    parser.add_argument("--author", default="", help="who; by default LAKEHOUSE_AUTHOR, else user@host")
-    parser.add_argument("--message", default="", help="why, for the commit's record")
 
 
 def history(options: argparse.Namespace) -> Reply:
@@ -56,14 +44,3 @@ def history(options: argparse.Namespace) -> Reply:
     return Reply(
         rows, [Grid(rows, _COLUMNS, formats={"time": time_text}, one_line=True)] if rows else [empty]
     )
-
-
-def restore(options: argparse.Namespace) -> Reply:
-    """Restore a version."""
-    from lakehouse.cli.commits import commit_row
-    from lakehouse.cli.reply import Reply
-
-    product = open_lake(options)[options.product]
-    commit = product.restore(options.version, author=options.author, message=options.message)
-    line = f"Version {commit.version} of {product.name} is version {options.version} again"
-    return Reply(commit_row(commit), [f"{line}: {commit.rows:,} rows."])
