@@ -87,7 +87,7 @@ class Survey:
             small = sum(is_small(file, state.schema) for file in group) > 1
             yield _merge(folder, group, (LATE, SMALL) if small else (LATE,), limit)
         small_ones = [file for file in files if file in left and is_small(file, state.schema)]
-        for group in _packs(small_ones, limit) if len(small_ones) > 1 else ():
+        for group in _packs(small_ones, limit):
             left -= set(group)
             yield _merge(folder, group, (SMALL,), limit)
         for file in self._loosely_grouped(state, [file for file in files if file in left]):
