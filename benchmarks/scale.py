@@ -27,7 +27,29 @@ class Scale:
     """fresh processes"""
     runs: int = 3
     """times that a bulk load is timed; the median counts"""
+    products: int = 10
+    """of a snapshot"""
+    live_files: int = 10_000
+    """of each of them"""
+    days: int = 250
+    """files of the table in which a small change is looked for"""
+    rows_a_day: int = 200_000
+    """rows of each of them"""
 
 
 FULL = Scale()
-QUICK = Scale(commits=3, bars=2_000, years=1, symbols=2, files=2, ticks=20_000, reads=3, processes=1, runs=1)
+QUICK = Scale(
+    commits=3,
+    bars=2_000,
+    years=1,
+    symbols=2,
+    files=2,
+    ticks=20_000,
+    reads=3,
+    processes=1,
+    runs=1,
+    products=2,
+    live_files=50,
+    days=12,
+    rows_a_day=2_000,
+)

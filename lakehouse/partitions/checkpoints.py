@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.errors import NotFoundError
+from lakehouse.partitions.arrays import text_array
 from lakehouse.partitions.delta_log import FILE_TAGS, Action, file_of
 from lakehouse.partitions.state import DataFile
 from lakehouse.store import Store
@@ -42,7 +43,8 @@ def read_checkpoint(path: Path, *, table: str) -> tuple[list[Action], list[DataF
     Raises:
         IntegrityError: another writer added a file without our tags.
     """
-    rows = pq.read_table(path, columns=["txn", "metaData", *(f"add.{name}" for name in _ADD)])
+    with pq.ParquetFile(path) as file:  # pq.read_table takes no part of a column
+        rows = file.read(["txn", "metaData", *(f"add.{name}" for name in _ADD)])
     actions = [action for name in ("txn", "metaData") for action in _actions(rows, name)]
     return actions, list(_files(rows.column("add"), table))
 
@@ -58,6 +60,6 @@ def _files(adds: pa.ChunkedArray, table: str) -> Iterator[DataFile]:
         tags = chunk.field("tags")
         columns: list[list[Any]] = [chunk.field(name).to_pylist() for name in _ADD[:3]]
         partitions = (partition_of(tuple(items)) for items in chunk.field("partitionValues").to_pylist())
-        found = (pc.map_lookup(tags, pa.scalar(name), "first").to_pylist() for name in FILE_TAGS)
+        found = (pc.map_lookup(tags, name, "first").to_pylist() for name in text_array(FILE_TAGS))
         for path, size, statistics, partition, *named in zip(*columns, partitions, *found, strict=True):
             yield file_of(table, path, size, statistics, partition, *named)

@@ -1,20 +1,8 @@
 """The content digest: what the rows are, whatever files they lie in and in whatever order.
 
-Specification, version 1. The digest of a set of rows is the sum, modulo 2^128, of one 128-bit hash a row;
-so it can be kept up to date by adding and subtracting, and compaction can not change it.
-
-- A value becomes a 64-bit word: booleans and integers their two's complement; times and dates their UTC
-  nanoseconds; floats the bits of their float64 value, where every NaN is 0x7FF8000000000000 and -0.0
-  differs from 0.0; strings the two halves, one a lane, of BLAKE2b-128 of their UTF-8 bytes.
-- Each column has a salt S and two odd multipliers K[lane], the three 64-bit words of BLAKE2b-192 of its
-  name. The word v contributes ((v ^ (v >> 32)) ^ S) * K[lane] to each lane; null contributes 0, so that a
-  nullable column added later leaves old digests as they are. The stored sequence is a column like any
-  other.
-- A lane of the row is the sum of its columns' words modulo 2^64, then mixed by SplitMix64's finaliser
-  (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014). Lane 1 is the high half.
-
-It finds corruption and lost, doubled or changed rows; it is no defence against somebody who forges data on
-purpose.
+The rule is `DIGEST.md` beside this file: version 1, bit-exact, with test vectors. In short: a value becomes a
+64-bit word, a row the mixed sum of its columns' salted words, and a set of rows the sum of its rows modulo
+2^128; so a digest is kept up to date by adding and subtracting, and compaction can not change it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -37,14 +37,16 @@ class _Entry(NamedTuple):
 
 
 def steps_between(table: Table, before: TableState, after: TableState) -> Iterator[Step]:
-    """Yield the commits between both versions that changed rows, newest first, as far as the log reaches."""
+    """Yield the commits between both versions that changed rows, newest first, down to a gap in the log."""
     low, high = sorted((before, after), key=lambda state: state.version)
-    entries = _entries(table, high.version, low.version)
+    entries = _entries(table, range(high.version, low.version, -1))
     known = {file.path: file for file in (*before.files, *after.files)}
-    known |= {file.path: file for entry in entries for file in entry.added or ()}
-    digests_before = [entry.commit.digest for entry in entries][1:]
-    digests_before.append(low.digest if len(entries) == high.version - low.version else "")
-    for (commit, added, paths), digest_before in zip(entries, digests_before, strict=False):
+    known |= {file.path: file for entry in entries if entry for file in entry.added or ()}
+    digests_before = [entry.commit.digest if entry else "" for entry in entries][1:]
+    for entry, digest_before in zip(entries, [*digests_before, low.digest], strict=False):
+        if entry is None:
+            return
+        commit, added, paths = entry
         unchanged = commit.digest and commit.digest == digest_before
         if unchanged or not (added is None or added or paths):
             continue
@@ -52,23 +54,19 @@ def steps_between(table: Table, before: TableState, after: TableState) -> Iterat
         yield Step(commit, added, removed if len(removed) == len(paths) else None)
 
 
-def _entries(table: Table, newest: int, oldest: int) -> list[_Entry]:
-    """Return the log entries of the versions after `oldest`, newest first."""
+def _entries(table: Table, versions: Iterable[int]) -> list[_Entry | None]:
+    """Return some log entries; None for one that is gone or torn."""
 
-    def read(version: int) -> list[Action] | None:
+    def read(version: int) -> _Entry | None:
         try:
-            return table.entry(version)
+            actions = table.entry(version)
         except (NotFoundError, IntegrityError):
             return None
-
-    found, versions = [], range(newest, oldest, -1)
-    for version, actions in zip(versions, flow(read, versions), strict=False):
-        if actions is None:
-            break
         removes = (action["remove"]["path"] for action in actions if "remove" in action)
         paths = tuple(f"{table.path}/{unquote(path)}" for path in removes)
-        found.append(_Entry(record_of(actions, str(table.name), version), _added(table, actions), paths))
-    return found
+        return _Entry(record_of(actions, str(table.name), version), _added(table, actions), paths)
+
+    return list(flow(read, versions))
 
 
 def _added(table: Table, actions: Sequence[Action]) -> tuple[DataFile, ...] | None:
