@@ -42,7 +42,7 @@ class Scope:
             inside = self.interval.unbounded
         else:
             inside = self.interval.start <= file.min_time and file.max_time < self.interval.end
-        if self.symbols is None or file.min_symbol is None or not inside:
+        if self.symbols is None or not inside or (file.min_symbol is None and self.symbols):
             return inside
         return file.min_symbol == file.max_symbol and file.min_symbol in self.symbols
 

@@ -16,10 +16,10 @@ from lakehouse.catalog.session import session_of
 from lakehouse.errors import IntegrityError
 from lakehouse.ingest.plans import NOTHING, Plan
 from lakehouse.ingest.write import NothingToDoError, Provenance, commit_without_rows
-from lakehouse.maintenance.merges import Merge, Survey
+from lakehouse.maintenance.merges import Merge, Survey, most_merged_rows
 from lakehouse.maintenance.ordered_rows import ordered_rows
 from lakehouse.partitions import digest as digests
-from lakehouse.partitions.parquet_files import WrittenFile, most_rows
+from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.verify import content_digest
 
@@ -132,7 +132,7 @@ class _Run:
         merges = self.survey.merges(state, [file for file in state.files if file.path in self._ours])
         if not merges:
             raise NothingToDoError(f"The files of {state.name} are well laid out.")
-        batch = _batch(merges, most_rows(state.schema))
+        batch = _batch(merges, most_merged_rows(state.schema))
         sources = tuple(file for merge in batch for file in merge.files)
         proof = partial(self._prove, state, sources)
         return Plan(_rows(state, batch), NOTHING, remove=sources, proof=proof)
@@ -156,14 +156,14 @@ def _batch(merges: Sequence[Merge], limit: int) -> list[Merge]:
 
 
 def _rows(state: TableState, batch: Sequence[Merge]) -> Iterator[pa.Table]:
-    """Yield the rows of each merge, one file's at a time.
+    """Yield the rows of each merge, one file's at a time, cut into equal files where they fill several.
 
     Raises:
         IntegrityError: those of a merge are not the ones that its sources are recorded to have.
     """
     for merge in batch:
         count, found = 0, digests.EMPTY
-        for rows in ordered_rows(state, merge.files, at_once=most_rows(state.schema)):
+        for rows in ordered_rows(state, merge.files, at_once=-(-merge.rows // merge.files_after)):
             count, found = count + rows.num_rows, digests.add(found, digests.digest_of(rows))
             yield rows
         _check(state, merge.files, count, found, "were read")

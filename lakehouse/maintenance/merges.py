@@ -81,13 +81,13 @@ class Survey:
 
     def _merges_in(self, state: TableState, folder: str, files: list[DataFile]) -> Iterator[Merge]:
         """Yield the merges of one partition: overlapping files, then the small ones that are left."""
-        limit, left = most_rows(state.schema), set(files)
+        limit, left = most_merged_rows(state.schema), set(files)
         for group in self._overlapping(state, files):
             left -= set(group)
             small = sum(is_small(file, state.schema) for file in group) > 1
             yield _merge(folder, group, (LATE, SMALL) if small else (LATE,), limit)
         small_ones = [file for file in files if file in left and is_small(file, state.schema)]
-        for group in _packs(small_ones, limit) if len(small_ones) > 1 else ():
+        for group in _packs(small_ones, limit):
             left -= set(group)
             yield _merge(folder, group, (SMALL,), limit)
         for file in self._loosely_grouped(state, [file for file in files if file in left]):
@@ -150,6 +150,14 @@ class Survey:
         footers = workers().map(lambda file: footer_of(state.store, file, state.schema.time), new)
         self._loose |= {file.path: _is_loose(footer) for file, footer in zip(new, footers, strict=True)}
         yield from (file for file in able if self._loose[file.path])
+
+
+def most_merged_rows(schema: TableSchema) -> int:
+    """Return the most rows of a file that a merge makes, which bounds its memory.
+
+    It is half of what a file may have, so that more rows, cut into equal files, make none that is small.
+    """
+    return most_rows(schema) // 2
 
 
 def is_small(file: DataFile, schema: TableSchema) -> bool:

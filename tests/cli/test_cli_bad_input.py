@@ -44,7 +44,10 @@ def refused(ran: Any, *texts: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["show", "history", "ingest", "backfill", "diff", "restore", "quarantine list", "layout advise"],
+    [
+        *("show", "history", "ingest", "backfill", "diff", "quarantine list", "layout advise"),
+        *("compact", "retain", "restore"),
+    ],
 )
 def test_an_unknown_product(unchanged: Run, vendor: Path, command: str) -> None:
     rest: dict[str, list[object]] = {

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-import lakehouse
-
 Run = Callable[..., Any]
 BARS = "market_data.bars_1d"
 
@@ -75,21 +73,9 @@ def test_diff_of_a_version_that_is_not_there(two: Run) -> None:
     assert "has no version 9: its versions are 0 to 2" in ran.err
 
 
-def test_restore_makes_an_old_version_the_newest(two: Run) -> None:
-    before = lakehouse.open(".")[BARS].table.at(1).digest
-    done = two("restore", BARS, 1, "--message", "undo", "--json").json
-
-    assert (done["version"], done["operation"], done["message"], done["digest"]) == (
-        3,
-        "restore",
-        "undo",
-        before,
-    )
-
-
 @pytest.mark.parametrize("version", ["-1", "one", "1.5"])
 def test_a_version_that_is_no_number_is_wrong_usage(two: Run, version: str) -> None:
-    assert two("restore", BARS, version).code == 2
+    assert two("diff", BARS, version).code == 2
 
 
 def test_diff_of_two_locks_and_of_two_snapshots(two: Run) -> None:

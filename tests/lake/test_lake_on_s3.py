@@ -164,6 +164,22 @@ def test_every_kind_of_write_makes_a_version(product: lakehouse.Product, bars: B
     assert product.verify().ok
 
 
+def test_a_product_is_compacted_cut_and_restored(product: lakehouse.Product, bars: Bars) -> None:
+    lake, digest = lakehouse.open(product.table.store.url), product.digest
+    lake.snapshot("before")
+    product.append(bars(("AAPL",)))
+    product.append(bars(("MSFT",), first=19_725))
+    whole = product.digest
+    report = lake.compact(NAME, dry_run=False)
+    assert (report.files_before, report.files_after, report.commits) == (3, 1, (4,))
+    assert (product.digest, product.rows) == (whole, 12)
+    cut = lake.retain(NAME, before="2024-01-03T12:00", dry_run=False)
+    assert (cut.rows, product.rows, [held.holder.name for held in cut.held]) == (3, 9, [])
+    assert lake.restore(NAME, "before", dry_run=False).commit == 6
+    assert product.digest == digest
+    assert product.verify().ok
+
+
 def test_a_refused_write_leaves_the_bucket_as_it_was(product: lakehouse.Product, bars: Bars) -> None:
     objects = [entry.path for entry in product.table.store.list("")]
     with pytest.raises(KeyConflictError, match="stored"):

@@ -173,6 +173,29 @@ def test_files_that_only_touch_or_interleave_in_time_are_left_alone(
     assert lake.compact(NAME).merges == ()
 
 
+def test_an_early_file_that_only_touches_a_large_one_is_left_alone(
+    lake: lakehouse.Lake, product: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakehouse.maintenance.merges.is_small", lambda file, _: file.rows == 2)
+    product([("A", 5, 1), ("A", 7, 1), ("A", 9, 1)], [("A", 1, 1), ("A", 5, 2)])
+    assert lake.compact(NAME).merges == ()
+
+
+def test_files_that_overlap_only_after_a_merge_are_merged_too(
+    lake: lakehouse.Lake, product: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two overlap in X, and what becomes of them holds all times of A, the third one's too."""
+    monkeypatch.setattr("lakehouse.maintenance.merges.is_small", lambda *_: False)
+    made = product(
+        [("A", 0, 1), ("A", 10, 1), ("X", 0, 1), ("X", 20, 1)],
+        [("A", 20, 1), ("A", 30, 1), ("X", 10, 1), ("X", 30, 1)],
+        [("A", 12, 1), ("A", 15, 1)],
+    )
+    assert lake.compact(NAME, dry_run=False).commits == (4, 5)
+    assert len(made.state().files) == 1
+    assert lake.compact(NAME).merges == ()
+
+
 def test_row_groups_that_cut_no_symbol_are_cut(
     lake: lakehouse.Lake, product: Make, ticks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,7 +170,7 @@ def test_much_work_makes_several_commits(
     made = product(*([(symbol, 31 * month, 1) for month in range(4)] for symbol in "AB"))
     digest = made.digest
     for module in (compaction, merges):
-        monkeypatch.setattr(module, "most_rows", lambda _: 4)
+        monkeypatch.setattr(module, "most_merged_rows", lambda _: 4)
     report = lake.compact(NAME, dry_run=False)
 
     assert report.commits == (3, 4)

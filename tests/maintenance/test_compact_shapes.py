@@ -115,8 +115,8 @@ def test_any_appends_read_the_same_and_are_compacted_once(
         product.append(frame)
     before, digest = texts(product), product.digest
     with pytest.MonkeyPatch.context() as patch:
-        for module in (parquet_files, merges, compact):
-            patch.setattr(module, "most_rows", lambda _: most)
+        for module in (merges, compact):
+            patch.setattr(module, "most_merged_rows", lambda _: most)
         if not small:
             patch.setattr(merges, "is_small", lambda file, _: file.rows < most / 2)
         lake.compact(NAME, dry_run=False)
@@ -135,11 +135,12 @@ def test_many_rows_of_one_symbol_fill_several_files_in_order(
     product.append(frame)
     product.append(frame.with_columns(time=(times + 1).cast(pl.Datetime("ns", "UTC"))))
     monkeypatch.setattr(parquet_files, "LARGEST_GOOD_FILE_IN_BYTES", 0)
-    assert parquet_files.most_rows(product.schema) == parquet_files.OWN_ROW_GROUP
+    assert merges.most_merged_rows(product.schema) == 8192
     monkeypatch.setattr(merges, "is_small", lambda *_: False)
     report = lake.compact(NAME, dry_run=False)
 
-    assert (report.files_after, len(product.state().files)) == (4, 4)
+    assert (report.files_after, len(product.state().files)) == (8, 8)
+    assert {file.rows for file in product.state().files} == {7500}
     spans = sorted((file.min_time, file.max_time) for file in product.state().files)
     assert [first for first, _ in spans[1:]] == [(last or 0) + 1 for _, last in spans[:-1]]
     assert product.read().to_polars()["time"].cast(pl.Int64).to_list() == list(range(60_000))

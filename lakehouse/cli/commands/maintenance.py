@@ -81,7 +81,7 @@ def add_maintenance(
 def compact(options: argparse.Namespace) -> Reply:
     """Merge files."""
     from lakehouse.cli.reply import Facts, Grid, Reply
-    from lakehouse.cli.text import size_text
+    from lakehouse.cli.text import counted, size_text
 
     report = open_lake(options).compact(options.product, **_settings(options))
     rows = [
@@ -106,7 +106,7 @@ def compact(options: argparse.Namespace) -> Reply:
         "merges": rows,
     }
     if not rows:
-        return Reply(document, [f"The {report.files:,} files of {report.product} are well laid out."])
+        return Reply(document, [f"{report.product} is well laid out: {counted(report.files, 'file')}."])
     facts = Facts(
         {
             "product": f"{report.product}, version {report.version}",
@@ -116,7 +116,8 @@ def compact(options: argparse.Namespace) -> Reply:
         }
     )
     more = f", of which {_SHOWN} are shown" if len(rows) > _SHOWN else ""
-    grid = Grid(rows[:_SHOWN], tuple(rows[0]), f"{len(rows):,} merges{more}:", {"size": size_text})
+    title = f"{counted(len(rows), 'merge')}{more}:"
+    grid = Grid(rows[:_SHOWN], tuple(rows[0]), title, {"size": size_text})
     return Reply(document, [facts, grid, *_last_line(options)])
 
 
@@ -149,6 +150,7 @@ def retain(options: argparse.Namespace) -> Reply:
 def restore(options: argparse.Namespace) -> Reply:
     """Restore a version, a snapshot or a lock."""
     from lakehouse.cli.reply import Facts, Reply
+    from lakehouse.cli.text import counted
     from lakehouse.cli.values import to_json
 
     report = open_lake(options).restore(options.product, _target(options.to), **_settings(options))
@@ -159,8 +161,8 @@ def restore(options: argparse.Namespace) -> Reply:
             "product": f"{report.product}, version {report.version}",
             "to": report.to,
             "rows": f"{report.rows:,} afterwards{', the same as now' if report.same_rows else ''}",
-            "come": f"{report.rows_come:,} rows in {report.files_come:,} files",
-            "go": f"{report.rows_go:,} rows in {report.files_go:,} files",
+            "come": f"{counted(report.rows_come, 'row')} in {counted(report.files_come, 'file')}",
+            "go": f"{counted(report.rows_go, 'row')} in {counted(report.files_go, 'file')}",
             "version made": report.commit,
         }
     )
