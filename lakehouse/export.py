@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,5 +102,5 @@ def _copy_folder(source: Store, target: Store, folder: str) -> None:
 
 def _copy(source: Store, target: Store, path: str) -> None:
     if target.size(path) is None:
-        with target.stage(path) as temporary:
-            temporary.write_bytes(source.local_path(path).read_bytes())
+        with source.held(path) as local, target.stage(path) as temporary:
+            shutil.copyfile(local, temporary)

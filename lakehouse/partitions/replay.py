@@ -158,7 +158,9 @@ def _with_time(current: Snapshot, table: str) -> Snapshot:
 
 
 def _checkpoint_actions(store: Store, path: str) -> Iterator[Action]:
-    for row in pq.read_table(store.local_path(path)).to_pylist():
+    with store.held(path) as local:
+        rows = pq.read_table(local)
+    for row in rows.to_pylist():
         yield {name: value for name, value in row.items() if value is not None}
 
 

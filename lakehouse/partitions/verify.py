@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lakehouse.errors import LakehouseError
 from lakehouse.partitions import digest as digests
-from lakehouse.partitions.footers import local_file
+from lakehouse.partitions.footers import check_size, local_file
 from lakehouse.partitions.reading import read_stored, select_pieces
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.times import Interval
@@ -79,10 +79,10 @@ def verify_state(state: TableState, *, quick: bool = False) -> Verification:
 def _file_problems(state: TableState, file: DataFile, *, quick: bool) -> Iterator[Problem]:
     name = str(state.name)
     try:
-        local = local_file(state.store, file)
+        check_size(state.store, file)
         if quick:
             return
-        with local.open("rb") as handle:
+        with local_file(state.store, file) as local, local.open("rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
         if found != file.sha256:
             yield Problem(
