@@ -27,14 +27,17 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Stor
     Raises:
         AlreadyExistsError: there is a lake at the target, or a part of the export of another lock.
         IntegrityError: a pinned file is missing or altered.
+        StorageError: the target can not be written, or is a bucket where two writers can both win.
     """
     from lakehouse.catalog.locks import Lock, read_lock
     from lakehouse.store import open_store
+    from lakehouse.store.probe import require_safe
 
     read = lock if isinstance(lock, Lock) else read_lock(lock)
     store = open_store(target)
     if store.size("catalog/lake.json") is not None:
         raise AlreadyExistsError(f"There is a lake at {target} already.")
+    require_safe(store)
     found = lake.checkout(read)
     problems = found.verify().problems
     if problems:

@@ -191,7 +191,7 @@ class S3Store(Store):
         return content
 
     def _download(self, path: str, sha256: str | None) -> tuple[Content, Path]:
-        """Copy an object into the cache and hold it there; again where somebody deletes the cache meanwhile."""
+        """Copy an object into the cache and hold it; again where somebody deletes the cache meanwhile."""
         import obstore
 
         for attempt in range(_DOWNLOADS):
