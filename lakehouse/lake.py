@@ -225,8 +225,8 @@ class Lake(Upkeep):
 
         Args:
             name: of the product.
-            source: a `Source`, or the path of a file, a folder, a glob or a template such as
-                `bars/{symbol}.csv.gz`.
+            source: a `Source`, or the path or URL of a file, a folder, a glob or a template such as
+                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`.
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
