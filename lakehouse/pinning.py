@@ -38,8 +38,9 @@ def make_lock(
         states = list(lake.checkout(products).states.values())
     else:
         states = states_of(lake, products)
+    identity = lake.id  # before the pin is there: what fails now leaves none
     pin = publish_pin(lake.store, _pinnable(states), author=_author(author), message=message)
-    return write_lock(path, pin, lake_id=lake.id, lake_url=lake.url, overwrite=overwrite)
+    return write_lock(path, pin, lake_id=identity, lake_url=lake.url, overwrite=overwrite)
 
 
 def verify_products(lake: Lake, products: Sequence[str] | None, *, quick: bool) -> Verification:

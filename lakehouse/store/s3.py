@@ -24,7 +24,6 @@ _TRANSFER_SECONDS = 900  # a data file on a slow line
 _PUT_ATTEMPTS = 3
 _OWNER = "lakehouse-put"
 _KEPT_CONTENTS = 65_536
-_DOWNLOADS = 3
 
 
 class S3Store(Store):
@@ -86,8 +85,12 @@ class S3Store(Store):
         """See `Store.get`."""
         import obstore
 
-        with s3_client.translated(self.url, check_path(path)):
-            return bytes(obstore.get(self._transfers, path).bytes())
+        def read() -> bytes:
+            with s3_client.translated(self.url, path):
+                return bytes(obstore.get(self._transfers, path).bytes())
+
+        check_path(path)
+        return s3_client.again(read)
 
     def size(self, path: str) -> int | None:
         """See `Store.size`."""
@@ -122,10 +125,15 @@ class S3Store(Store):
         """See `Store.list`."""
         import obstore
 
-        with s3_client.translated(self.url, check_path(prefix) if prefix else "its list"):
-            chunks = obstore.list(self._client, prefix=prefix or None)
-            found = [Entry(meta["path"], meta["size"]) for chunk in chunks for meta in chunk]
-        return iter(sorted(filter(self._is_object, found), key=lambda entry: entry.path))
+        def read() -> list[Entry]:
+            with s3_client.translated(self.url, prefix or "its list"):
+                chunks = obstore.list(self._client, prefix=prefix or None)
+                return [Entry(meta["path"], meta["size"]) for chunk in chunks for meta in chunk]
+
+        if prefix:
+            check_path(prefix)
+        found = filter(self._is_object, s3_client.again(read))
+        return iter(sorted(found, key=lambda entry: entry.path))
 
     def delete(self, path: str) -> None:
         """See `Store.delete`."""
@@ -156,7 +164,7 @@ class S3Store(Store):
             except NotFoundError as error:
                 raise StorageError(f"There is no bucket {self.url}.", hint="Create it first.") from error
             except (AlreadyExistsError, StorageError) as error:
-                found = self._owner(path)
+                found = self._owner_after(path, error)
                 if found == owner:
                     return
                 if found is not None:
@@ -166,6 +174,18 @@ class S3Store(Store):
                 continue  # it was there and is gone: another writer's put failed, or a delete came between
             return
         raise StorageError(f"{self.url} says that {path} exists, and that it does not.")
+
+    def _owner_after(self, path: str, error: AlreadyExistsError | StorageError) -> str | None:
+        """Look whose an object is after a put that did not succeed; where that fails too, nobody knows."""
+        try:
+            return self._owner(path)
+        except StorageError as silence:
+            if s3_client.is_refusal(error):
+                raise error from error.__cause__
+            raise StorageError(
+                f"{silence.message} It is not known whether {path} was written.",
+                hint=f"{silence.hint} A write that is repeated with its idempotency key is made once.",
+            ) from silence
 
     def _owner(self, path: str) -> str | None:
         """Return the mark of whoever put an object, '' for a foreign one, None if there is none."""
@@ -191,20 +211,16 @@ class S3Store(Store):
         return content
 
     def _download(self, path: str, sha256: str | None) -> tuple[Content, Path]:
-        """Copy an object into the cache and hold it; again where somebody deletes the cache meanwhile."""
+        """Copy an object into the cache and hold it; again where it breaks off, or the cache is deleted."""
         import obstore
 
-        for attempt in range(_DOWNLOADS):
+        def read() -> tuple[Content, Path]:
             with s3_client.translated(self.url, path):
                 found = obstore.get(self._transfers, path)
-            content = self._remember(_content(path, found.meta))
-            try:
-                known = replace(content, sha256=sha256)
-                return known, self._cache.keep(known, self._chunks(path, found))
-            except StorageError as error:
-                if not isinstance(error.__cause__, FileNotFoundError) or attempt + 1 == _DOWNLOADS:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+            content = replace(self._remember(_content(path, found.meta)), sha256=sha256)
+            return content, self._cache.keep(content, self._chunks(path, found))
+
+        return s3_client.again(read)
 
     def _chunks(self, path: str, found: GetResult) -> Iterator[bytes]:
         with s3_client.translated(self.url, path):
