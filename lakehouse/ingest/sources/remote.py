@@ -9,18 +9,19 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
-from lakehouse.errors import ArgumentError, LakehouseError, MissingExtraError, SourceError
+from lakehouse.errors import ArgumentError, MissingExtraError, SourceError
 from lakehouse.store.s3_settings import read_settings
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+T = TypeVar("T")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # one letter alone is a drive of Windows
 _LOGIN = re.compile(r"(?<=//)[^/@\s]*@")
@@ -95,11 +96,14 @@ class RemoteOpener:
         Raises:
             SourceError: it can not be asked.
         """
-        with self._translated(name):
+
+        def look() -> str | None:
             try:
                 return str(self._files.info(self._place(name))["type"])
             except FileNotFoundError:
                 return None
+
+        return self._ask(name, look)
 
     def names(self) -> Iterator[str]:
         """See `Opener.names`.
@@ -107,8 +111,7 @@ class RemoteOpener:
         Raises:
             SourceError: the folder can not be listed.
         """
-        with self._translated(""):
-            found = self._files.find(self._root)
+        found = self._ask("", lambda: self._files.find(self._root))
         below = (str(place)[len(self._root) :].lstrip("/") for place in found)
         yield from sorted(
             name for name in below if name and not name.endswith("/") and "/." not in f"/{name}"
@@ -116,32 +119,28 @@ class RemoteOpener:
 
     def size(self, name: str) -> int:
         """See `Opener.size`."""
-        with self._translated(name):
-            size = self._files.size(self._place(name))
+        size = self._ask(name, lambda: self._files.size(self._place(name)))
         return len(self.open(name).read()) if size is None else int(size)  # a web server need not say it
 
     def open(self, name: str) -> BinaryIO:
         """See `Opener.open`."""
-        with self._translated(name):
-            return io.BytesIO(self._files.cat_file(self._place(name)))
+        return io.BytesIO(self._ask(name, lambda: self._files.cat_file(self._place(name))))
 
     def _place(self, name: str) -> str:
         return "/".join(filter(None, (self._root, name))) + self._query
 
-    @contextmanager
-    def _translated(self, name: str) -> Iterator[None]:
-        """Turn what goes wrong into errors of ours, without the original: its text may hold the whole URL.
+    def _ask(self, name: str, question: Callable[[], T]) -> T:
+        """Turn what goes wrong into an error of ours, without the original: it may hold secrets.
 
         Raises:
             SourceError: anything.
         """
         try:
-            yield
-        except LakehouseError:
-            raise
+            return question()
         except Exception as error:  # each file system has errors of its own library
-            place = "/".join(filter(None, (self._shown, name)))
-            raise SourceError(f"Can not read {place}: {_reason(error)}.") from None
+            reason = _reason(error)
+        place = "/".join(filter(None, (self._shown, name)))
+        raise SourceError(f"Can not read {place}: {reason}.")  # outside the block, so that it has no context
 
 
 def _connect(url: str) -> AbstractFileSystem:
