@@ -54,7 +54,10 @@ class S3Store(Store):
 
     def connection(self) -> dict[str, str]:
         """See `Store.connection`: what a profile says too, which other libraries may not read."""
-        known = {"AWS_ENDPOINT_URL": self._settings.endpoint, "AWS_REGION": self._settings.region}
+        endpoint = self._settings.endpoint
+        known = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": self._settings.region}
+        if endpoint is not None and endpoint.startswith("http://"):
+            known["AWS_ALLOW_HTTP"] = "true"  # as the variables said when the store was opened
         if self._settings.credentials is not None:
             keys = self._settings.credentials()
             known |= {
