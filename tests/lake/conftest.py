@@ -69,7 +69,8 @@ def rewrite() -> Callable[[lakehouse.Product], Commit]:
     def act(product: lakehouse.Product) -> Commit:
         state, table, done = product.state(), product.table, Commit("", 0, "compact", "")
         rows = read_stored(state, select_pieces(state, None, Interval()))
-        written = write_data_files(table.store, table.path, state.schema, state.layout or Layout(), rows)
+        layout = state.layout or Layout()
+        written = write_data_files(table.store, table.path, state.schema, layout, rows, writer="test")
         return table.commit(state, Change(add=written, remove=tuple(state.files)), done)
 
     return act
