@@ -146,6 +146,7 @@ def _take(state: TableState, step: _Step) -> Problem | Sums:
 
 
 def _hash_problem(state: TableState, file: DataFile) -> Problem | None:
+    check_size(state.store, file)
     with local_file(state.store, file) as local, local.open("rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found == file.sha256:
