@@ -15,11 +15,14 @@ from typing import TypeVar
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
+_THREADS = max(2, os.cpu_count() or 1)
+_TASKS_IN_FLIGHT = 3 * _THREADS
+
 
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
-    return ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="lakehouse")
+    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
@@ -28,11 +31,10 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
     It is iterated outside the pool, so that one flow may feed another.
     """
     pool, waiting = workers(), deque[Future[Found]]()
-    most = 3 * pool._max_workers
     try:
         for item in items:
             waiting.append(pool.submit(task, item))
-            if len(waiting) >= most:
+            if len(waiting) >= _TASKS_IN_FLIGHT:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

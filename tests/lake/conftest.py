@@ -69,8 +69,9 @@ def rewrite() -> Callable[[lakehouse.Product], Commit]:
     def act(product: lakehouse.Product) -> Commit:
         state, table, done = product.state(), product.table, Commit("", 0, "compact", "")
         rows = read_stored(state, select_pieces(state, None, Interval()))
-        layout = state.layout or Layout()
-        written = write_data_files(table.store, table.path, state.schema, layout, rows, writer="test")
+        written = write_data_files(
+            table.store, table.path, state.schema, state.layout or Layout(), rows, writer="test"
+        )
         return table.commit(state, Change(add=written, remove=tuple(state.files)), done)
 
     return act

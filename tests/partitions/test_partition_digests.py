@@ -78,8 +78,9 @@ def test_they_are_the_digests_of_their_rows_whatever_the_files(
                 product.append(frame(rows[first:last]))
         state = product.state()
         found, table = partition_digests(state), stored(state)
-        parsed = Layout.parse(layout)
-        whole = write_data_files(lake.store, "elsewhere", state.schema, parsed, table, writer="test")
+        whole = write_data_files(
+            lake.store, "elsewhere", state.schema, Layout.parse(layout), table, writer="test"
+        )
         again = partition_digests(replace(state, files=tuple(each.file for each in whole)))
     keys = partitions_of(table, Layout.parse(layout).date)
     for key in set(keys):
