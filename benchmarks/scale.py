@@ -27,7 +27,26 @@ class Scale:
     """fresh processes"""
     runs: int = 3
     """times that a bulk load is timed; the median counts"""
+    writers: int = 8
+    """processes that commit to one product at once"""
+    commits_of_a_writer: int = 500
+    """of each of them"""
+    commits_of_a_peer: int = 25
+    """of each writer through deltalake, which is slower"""
 
 
 FULL = Scale()
-QUICK = Scale(commits=3, bars=2_000, years=1, symbols=2, files=2, ticks=20_000, reads=3, processes=1, runs=1)
+QUICK = Scale(
+    commits=3,
+    bars=2_000,
+    years=1,
+    symbols=2,
+    files=2,
+    ticks=20_000,
+    reads=3,
+    processes=1,
+    runs=1,
+    writers=2,
+    commits_of_a_writer=5,
+    commits_of_a_peer=2,
+)

@@ -124,9 +124,7 @@ def test_a_kill_at_any_place_of_the_line_lets_the_others_in(start: Start) -> Non
     for waiter in (middle, last):
         waiter.kill()
         waiter.wait(10)
-    time.sleep(
-        0.2
-    )  # who stood behind one of them asks again, and may come first if the lock is free just then
+    time.sleep(0.2)  # who stood behind one of them asks again, and could come first just then
     holder.kill()
     assert holds_soon(next_one)
     next_one.kill()
