@@ -22,7 +22,7 @@ from lakehouse.store.disk_errors import translated
 if sys.platform != "win32":
     import fcntl
 
-_PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.005  # filelock's own 50 ms would cap a queue of writers at 20 commits a second
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})  # some network disks
 
@@ -30,7 +30,7 @@ _Release = Callable[[], None]
 
 
 @contextmanager
-def hold(file: Path, *, path: str, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+def hold(file: Path, *, path: str, patience_seconds: float | None = None) -> Iterator[None]:
     """Hold the lock on `file`, a hidden one that stays; after `patience_seconds` of waiting go on without it.
 
     On a disk that has no locks go on at once.
@@ -38,7 +38,7 @@ def hold(file: Path, *, path: str, patience_seconds: float = _PATIENCE_SECONDS) 
     Args:
         file: the lock file; it and its folder are made if need be.
         path: the object for which it stands, for messages.
-        patience_seconds: how long to wait for a holder that may hang.
+        patience_seconds: how long to wait for a holder that may hang; None for a minute.
 
     Raises:
         StorageError: the disk refused.
@@ -46,7 +46,7 @@ def hold(file: Path, *, path: str, patience_seconds: float = _PATIENCE_SECONDS) 
     take = _polled if sys.platform == "win32" else _queued
     with translated(path):
         durable.make_folder(file.parent)
-        release = take(file, patience_seconds)
+        release = take(file, PATIENCE_SECONDS if patience_seconds is None else patience_seconds)
     try:
         yield
     finally:
