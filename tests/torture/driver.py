@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -148,7 +149,10 @@ def run_seed(seed: int, *, turns: int, say: Say = lambda _: None, keep: Path | N
 
 def _check(pipe: Connection, root: Path) -> None:
     worker.prepare()
-    pipe.send(checker.check(root))
+    try:
+        pipe.send(checker.check(root))
+    except Exception:
+        pipe.send([f"the checker failed: {traceback.format_exc()}"])
     pipe.close()
     os._exit(0)
 

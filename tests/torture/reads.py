@@ -90,8 +90,13 @@ def check_head(root: Path, log: Sequence[Entry], rows: Rows, product: str) -> It
     """Let the library read the head."""
     if not log:
         return
-    lake = lakehouse.open(root / "lake")
-    found, last = lake[product], log[-1]
+    try:
+        yield from _check_head(lakehouse.open(root / "lake")[product], log[-1], rows)
+    except lakehouse.LakehouseError as error:
+        yield f"the head can not be read: {type(error).__name__}: {error}"
+
+
+def _check_head(found: lakehouse.Product, last: Entry, rows: Rows) -> Iterator[str]:
     if found.version != last.version:
         yield f"the head is at version {found.version}, and the log at {last.version}"
         return
