@@ -28,6 +28,7 @@ if __name__ == "__main__":  # started as a script, Python knows only the folder 
 from tests.lake import lake_processes
 from tests.torture import checker, worker
 from tests.torture.plan import WORKERS, Turn, plan
+from tests.torture.stampede import stampede
 
 JOURNALS = "journals"
 STEP_SECONDS = 60
@@ -147,6 +148,15 @@ def run_seed(seed: int, *, turns: int, say: Say = lambda _: None, keep: Path | N
             shutil.rmtree(root, ignore_errors=True)
 
 
+def run_stampede(seed: int, *, workers: int, turns: int) -> list[str]:
+    """Let processes run at once in a folder that is gone afterwards, and check what is there then."""
+    root = Path(tempfile.mkdtemp(prefix=f"stampede-{seed}-"))
+    try:
+        return stampede(root, seed, workers=workers, turns=turns) + checked(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def _check(pipe: Connection, root: Path) -> None:
     worker.prepare()
     try:
@@ -191,7 +201,8 @@ def main() -> None:
     os.dup2(2, 1)  # what a step prints must not be taken for an answer
     for line in sys.stdin:
         job: dict[str, Any] = json.loads(line)
-        print(json.dumps(run_seed(job["seed"], turns=job["turns"])), file=answers)
+        do = run_seed if job.pop("do") == "interleave" else run_stampede
+        print(json.dumps(do(**job)), file=answers)
 
 
 if __name__ == "__main__":

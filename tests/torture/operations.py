@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,9 @@ def clean_log(hand: Hand, step: Step) -> Result:
     archive.mkdir(parents=True, exist_ok=True)
     gone = [file for file in sorted(log.glob("*.json")) if int(file.stem) < newest]
     for file in gone:
-        shutil.copyfile(file, archive / file.name)
-        file.unlink()
+        with suppress(FileNotFoundError):  # another process cleans up too
+            shutil.copyfile(file, archive / file.name)
+            file.unlink()
     return {"entries": len(gone)}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 import lakehouse
 from lakehouse.product import ReadableProduct
@@ -77,7 +78,11 @@ def check_stored(
         if missing:
             yield f"files of version {entry.version} are missing: {missing}"
             continue
-        found = stored_rows(files)
+        try:
+            found = stored_rows(files)
+        except (OSError, pa.ArrowException) as error:
+            yield f"a file of version {entry.version} can not be read: {error}"
+            continue
         if [row for row, _ in found] != list(rows[entry.version]):
             yield f"the files of version {entry.version} have other rows than the model"
         ranks = None if product == KEYED else [rank for _, rank in found]
