@@ -35,6 +35,12 @@ class Scale:
     """files of the table in which a small change is looked for"""
     rows_a_day: int = 200_000
     """rows of each of them"""
+    writers: int = 8
+    """processes that commit to one product at once"""
+    commits_of_a_writer: int = 500
+    """of each of them"""
+    commits_of_a_peer: int = 25
+    """of each writer through deltalake, which is slower"""
 
 
 FULL = Scale()
@@ -52,4 +58,7 @@ QUICK = Scale(
     live_files=50,
     days=12,
     rows_a_day=2_000,
+    writers=2,
+    commits_of_a_writer=5,
+    commits_of_a_peer=2,
 )

@@ -119,7 +119,8 @@ class Lake(Upkeep):
         """
         from lakehouse.ingest.contracts import create_from
 
-        return self[create_from(self.store, contract, like=like, key=key, changes=changes).name]
+        made = create_from(self.store, contract, like=like, key=key, changes=changes)
+        return self._product(made.name, made.version, made)
 
     def apply(self, contract: Contract) -> Product:
         """Publish the next version of a contract, or make a new product; the same one twice is no change.
@@ -279,8 +280,8 @@ class Lake(Upkeep):
 
         Args:
             name: of the product.
-            source: a `Source`, or the path of a file, a folder, a glob or a template such as
-                `bars/{symbol}.csv.gz`.
+            source: a `Source`, or the path or URL of a file, a folder, a glob or a template such as
+                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`.
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
@@ -322,7 +323,7 @@ class Lake(Upkeep):
         """Name the lake."""
         return f"<Lake {self.url}>"
 
-    def _product(self, name: ProductName, version: str) -> Product:
+    def _product(self, name: ProductName, version: str, known: Contract | None = None) -> Product:
         """Return a product; the table of one contract version is shared, so that its state stays warm."""
         from lakehouse.catalog.products import load_contract
         from lakehouse.partitions.layout import Layout
@@ -330,7 +331,7 @@ class Lake(Upkeep):
 
         key = (name, version)
         if key not in self._tables:
-            contract = load_contract(self.store, name, version)
+            contract = known or load_contract(self.store, name, version)
             layout = None if contract.layout == "auto" else Layout.parse(contract.layout)
             table = Table(
                 self.store,

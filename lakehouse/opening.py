@@ -21,16 +21,19 @@ def open_lake(url: str | Path, *, create: bool = False) -> Lake:
 
     Args:
         url: of the root.
-        create: make an empty lake where there is none; an existing one is opened.
+        create: make an empty lake where there is none; an existing one is opened. A bucket is tried out first
+            (`store.probe`).
 
     Raises:
         NotFoundError: there is no lake, and `create` is False.
-        StorageError: the place can not be written.
+        StorageError: the place can not be written, or is a bucket where two writers can both win.
     """
     from lakehouse.catalog.lake_document import LAKE_DOCUMENT, create_lake, read_lake
+    from lakehouse.store.probe import require_safe
 
     store = open_store(url)
     if create and store.size(LAKE_DOCUMENT) is None:
+        require_safe(store)
         with suppress(AlreadyExistsError):  # another process made it in between
             create_lake(store)
     read_lake(store)

@@ -94,7 +94,8 @@ def from_checkpoint(start: Snapshot, *, until: int | None = None) -> Snapshot:
         path = checkpoint_path(table, last)
         if store.size(path) is not None:
             try:
-                actions, files = read_checkpoint(store.local_path(path), table=table)
+                with store.held(path) as local:
+                    actions, files = read_checkpoint(local, table=table)
                 replayed = _Replay(start)
                 replayed.entry(actions, last, files)
                 return replayed.snapshot()

@@ -265,7 +265,8 @@ class Table:
             options = self.store.connection() | {"max_retries": "3", "retry_timeout": "20s"}
             deltalake.DeltaTable(f"{self.store.url}/{self.path}", storage_options=options).create_checkpoint()
         except (deltalake.exceptions.DeltaError, OSError, ValueError) as error:  # the commit has landed
-            reason = " ".join(_COLOURS.sub("", str(error)).split())
+            # What begins with '<' is the server's answer: AWS repeats in it a session token that has expired.
+            reason = " ".join(_COLOURS.sub("", str(error)).partition("<")[0].split())
             with suppress(Warning):  # also where warnings are errors
                 warnings.warn(f"No checkpoint of {self.name} was written: {reason}", stacklevel=3)
 

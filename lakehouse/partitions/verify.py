@@ -15,12 +15,12 @@ import pyarrow as pa
 from lakehouse.errors import LakehouseError
 from lakehouse.partitions import digest as digests
 from lakehouse.partitions.arrays import dictionary_array
-from lakehouse.partitions.footers import Footer, Integers, footer_of, local_file
+from lakehouse.partitions.footers import Footer, Integers, check_size, footer_of, local_file
 from lakehouse.partitions.reading import Selection, read_groups
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import flow
-from lakehouse.schema import TableSchema, stored_schema
+from lakehouse.schema import stored_schema
 
 _ROWS_AT_ONCE = 131_072
 
@@ -104,12 +104,12 @@ def content_digest(state: TableState, file: DataFile) -> str:
     """
     footer = footer_of(state.store, file, state.schema.time)
     every = Selection(file, footer, np.arange(len(footer.code)))
-    return digests.add(digests.EMPTY, *_sums(state.schema, every).values())
+    return digests.add(digests.EMPTY, *_sums(state, every).values())
 
 
 def _size_problem(state: TableState, file: DataFile) -> Problem | None:
     try:
-        local_file(state.store, file)
+        check_size(state.store, file)
     except LakehouseError as error:
         return _unreadable(state, file, error)
     return None
@@ -140,13 +140,14 @@ def _take(state: TableState, step: _Step) -> Problem | Sums:
         if step.groups is None:
             return _hash_problem(state, step.file) or {}
         footer = footer_of(state.store, step.file, state.schema.time)
-        return _sums(state.schema, Selection(step.file, footer, _pieces(footer, step.groups)))
+        return _sums(state, Selection(step.file, footer, _pieces(footer, step.groups)))
     except LakehouseError as error:
         return _unreadable(state, step.file, error)
 
 
 def _hash_problem(state: TableState, file: DataFile) -> Problem | None:
-    with local_file(state.store, file).open("rb") as handle:
+    check_size(state.store, file)
+    with local_file(state.store, file) as local, local.open("rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found == file.sha256:
         return None
@@ -160,16 +161,16 @@ def _pieces(footer: Footer, groups: tuple[int, ...]) -> Integers:
     return found
 
 
-def _sums(schema: TableSchema, selection: Selection) -> Sums:
+def _sums(state: TableState, selection: Selection) -> Sums:
     """Recompute the digest of each symbol's rows in whole row groups.
 
     Columns that the file does not have are null, which adds nothing to a digest.
     """
-    footer, pieces = selection.footer, selection.pieces
+    footer, pieces, schema = selection.footer, selection.pieces, state.schema
     stored = [field for field in stored_schema(schema) if field.name != schema.symbol]
     present = [field for field in stored if field.name in footer.metadata.schema.names]
     text = [field.name for field in present if pa.types.is_string(field.type)]
-    rows = read_groups(selection, [field.name for field in present], encoded=text)
+    rows = read_groups(state.store, selection, [field.name for field in present], encoded=text)
     codes, counts = footer.code[pieces], footer.rows[pieces]
     if schema.symbol is not None:
         names = footer.symbols[codes[0] : codes[-1] + 1]

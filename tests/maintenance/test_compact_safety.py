@@ -32,7 +32,11 @@ def test_rows_that_were_lost_on_the_way_are_noticed(
     made = product(*APPENDS)
     before = parquet_files(lake)
     real: Any = write_data_files
-    monkeypatch.setattr(write, "write_data_files", lambda *args: real(*args[:4], args[4].slice(1)))
+
+    def short(*args: Any, writer: str) -> Any:
+        return real(*args[:4], args[4].slice(1), writer=writer)
+
+    monkeypatch.setattr(write, "write_data_files", short)
 
     with pytest.raises(IntegrityError, match=r"2 rows with the digest .* were written"):
         lake.compact(NAME, dry_run=False)
@@ -47,9 +51,9 @@ def test_a_row_that_was_changed_on_the_way_is_noticed(
 
     real: Any = write_data_files
 
-    def wrong(*args: Any) -> Any:
+    def wrong(*args: Any, writer: str) -> Any:
         rows = args[4].set_column(2, pa.field("price", pa.float64()), pa.array([1.0, 2.0, 4.0]))
-        return real(*args[:4], rows)
+        return real(*args[:4], rows, writer=writer)
 
     monkeypatch.setattr(write, "write_data_files", wrong)
     with pytest.raises(IntegrityError, match=r"3 rows with the digest .* were written"):
