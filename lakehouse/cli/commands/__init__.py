@@ -7,6 +7,7 @@ from lakehouse.cli.commands import (
     contracts,
     demo,
     differences,
+    garbage,
     lakes,
     layout,
     loading,
@@ -31,6 +32,7 @@ COMMANDS = (
     quarantine.add_commands,
     layout.add_commands,
     maintenance.add_commands,
+    garbage.add_commands,
     demo.add_commands,
 )
 """In the order of the overview."""
