@@ -1,7 +1,7 @@
 """What becomes of pins and of concurrent updates, here and elsewhere: `python benchmarks/baselines.py`.
 
 Pins: 101 commits, of which number 50 is recorded (by a snapshot, where there is such a thing); 40 days pass,
-for which the times of all files are set back; 100 more commits, and what each engine does about its log itself.
+for which the times of all files are set back; 100 more commits, with what each engine does to its log.
 Updates: two processes append 100 rows each to one table, one by one; a row whose append reported success and
 that is not there is lost. ArcticDB needs pandas below 3, and so gets an environment of its own.
 """

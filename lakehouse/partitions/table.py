@@ -203,8 +203,8 @@ class Table:
             self._head = replay.advance(self._head)
             if self._head.state.version > before or self._entry_exists(before):
                 return self._head
-        # NOTE: where the entry of the known head is gone too, a foreign engine cut the log. What looks like the
-        # head is then an old version, and the name of its next entry is free: a commit would be lost.
+        # NOTE: where the entry of the known head is gone too, a foreign engine cut the log. What looks like
+        # the head is then an old version, and the name of its next entry is free: a commit would be lost.
         self._head = replay.advance(replay.from_checkpoint(self._empty))
         self._check_no_hole()
         return self._head
