@@ -73,7 +73,7 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         NotFoundError: there is no such snapshot or file, and the text is no time either.
     """
     from lakehouse.catalog.locks import Lock, read_lock
-    from lakehouse.catalog.snapshots import load_snapshot, snapshot_names
+    from lakehouse.catalog.snapshots import snapshot_names
 
     if isinstance(what, Lock):
         return from_lock(lake.store, what, lake.id)
@@ -83,8 +83,7 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         if is_file and (isinstance(what, Path) or what not in names):
             return from_lock(lake.store, read_lock(what), lake.id)
         if str(what) in names:
-            snapshot = load_snapshot(lake.store, str(what))
-            return Checkout(lake.store, f"snapshot {snapshot.name}", _states(lake.store, snapshot.products))
+            return from_snapshot(lake.store, str(what))
         try:
             instant = to_nanoseconds(str(what))
         except ArgumentError:
@@ -93,18 +92,38 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
     return _at_time(lake, to_nanoseconds(what))
 
 
+def from_snapshot(store: Store, name: str) -> Checkout:
+    """Return the checkout of a snapshot.
+
+    Raises:
+        NotFoundError: there is none of that name, or it was dropped.
+        IntegrityError: a manifest is missing or altered.
+    """
+    from lakehouse.catalog.snapshots import load_snapshot
+
+    snapshot = load_snapshot(store, name)
+    states = _states(store, snapshot.products, f"Snapshot {snapshot.name}")
+    load_snapshot(store, name)  # dropped meanwhile, it would not be held
+    return Checkout(store, f"snapshot {snapshot.name}", states)
+
+
 def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
     """Return the checkout of a lock in the lake that holds its pin.
 
     Raises:
         IntegrityError: it is another lake, or a manifest is missing or altered.
+        NotFoundError: the pin was dropped.
     """
+    from lakehouse.catalog.pins import check_pin
+
     if lock.lake_id != lake_id:
         raise IntegrityError(
             f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.",
             hint="Give the lake's root: checkout(path, root=…).",
         )
-    return Checkout(store, f"lock {lock.pin}", _states(store, lock.products))
+    states = _states(store, lock.products, f"The pin {lock.pin}")
+    check_pin(store, lock.pin)
+    return Checkout(store, f"lock {lock.pin}", states)
 
 
 def _is_file(path: str | Path) -> bool:
@@ -120,11 +139,15 @@ def _at_time(lake: Lake, instant: int) -> Checkout:
     return Checkout(lake.store, f"time {to_iso(instant)}", states)
 
 
-def _states(store: Store, products: Iterable[Pinned]) -> dict[ProductName, TableState]:
+def _states(store: Store, products: Iterable[Pinned], what: str) -> dict[ProductName, TableState]:
+    """Read the manifests of a set, and hold what they name."""
     from lakehouse.catalog.pinned import read_manifest
+    from lakehouse.catalog.session import session_of
     from lakehouse.partitions.manifest import decode_manifest
 
-    return {
-        pinned.name: decode_manifest(store, read_manifest(store, pinned), where=pinned.manifest)
+    states = {
+        pinned.manifest: decode_manifest(store, read_manifest(store, pinned), where=pinned.manifest)
         for pinned in products
     }
+    session_of(store).hold_set(what, states)
+    return {state.name: state for state in states.values()}

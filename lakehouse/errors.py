@@ -8,6 +8,8 @@
     ├── SchemaError            TypeError         a frame that does not fit its contract
     ├── KeyConflictError       ValueError        an append of keys that are stored with other values
     ├── ConflictError          RuntimeError      other writers won every attempt; nothing was written
+    ├── LeaseExpiredError      RuntimeError      a reader that stood still while its files were collected
+    ├── TransactionError       RuntimeError      several products of which some were not written
     ├── QueryError             ValueError        SQL that is refused by the sandbox, or that fails
     ├── SourceError            ValueError        a source file that can not be read
     ├── IntegrityError         OSError           stored bytes that are missing or not what was recorded
@@ -71,6 +73,22 @@ class KeyConflictError(LakehouseError, ValueError):
 
 class ConflictError(LakehouseError, RuntimeError):
     """Other writers won every attempt; nothing was written."""
+
+
+class LeaseExpiredError(LakehouseError, RuntimeError):
+    """A reader that stood still for so long that it was taken for dead, and its files were collected."""
+
+    @classmethod
+    def of(cls, what: str) -> LeaseExpiredError:
+        """Build the error for what can not be read or pinned any more."""
+        return cls(
+            f"The lease on {what} expired: this process stood still, and was taken for dead.",
+            hint="Read again from the lake; a snapshot or a lock holds data without a process.",
+        )
+
+
+class TransactionError(LakehouseError, RuntimeError):
+    """A transaction that failed: it published no name, and says what landed and what was reverted."""
 
 
 class QueryError(LakehouseError, ValueError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.errors import ArgumentError
+from lakehouse.catalog.authors import author_of
+from lakehouse.catalog.session import session_of
+from lakehouse.errors import ArgumentError, LeaseExpiredError
 from lakehouse.names import ProductName
 from lakehouse.partitions.manifest import encode_manifest
 
@@ -16,16 +19,29 @@ if TYPE_CHECKING:
     from lakehouse.lake import Lake
     from lakehouse.partitions.state import TableState
     from lakehouse.partitions.verify import Verification
+    from lakehouse.store import Store
 
 Products = Sequence[str] | Mapping[str, int] | None
 
 
 def make_snapshot(lake: Lake, name: str, products: Products, *, author: str, message: str) -> Snapshot:
     """Publish a snapshot of the present, or the given, versions."""
-    from lakehouse.catalog.snapshots import publish_snapshot
+    return snapshot_states(lake.store, name, states_of(lake, products), author=author, message=message)
 
-    states = states_of(lake, products)
-    return publish_snapshot(lake.store, name, _pinnable(states), author=_author(author), message=message)
+
+def snapshot_states(
+    store: Store, name: str, states: Sequence[TableState], *, author: str, message: str
+) -> Snapshot:
+    """Publish a snapshot of versions that this session holds; it is taken back if it stood still meanwhile.
+
+    Raises:
+        LeaseExpiredError: this session was taken for dead before the snapshot held the versions.
+    """
+    from lakehouse.catalog.snapshots import publish_snapshot, withdraw_snapshot
+
+    made = publish_snapshot(store, name, _pinnable(states), author=author_of(author), message=message)
+    _confirm(store, states, f"snapshot {name}", partial(withdraw_snapshot, store, name))
+    return made
 
 
 def make_lock(
@@ -33,13 +49,25 @@ def make_lock(
 ) -> Lock:
     """Publish a pin, then write the lock file."""
     from lakehouse.catalog.locks import publish_pin, write_lock
+    from lakehouse.catalog.pins import withdraw_pin
 
     if isinstance(products, str):
         states = list(lake.checkout(products).states.values())
     else:
         states = states_of(lake, products)
-    pin = publish_pin(lake.store, _pinnable(states), author=_author(author), message=message)
-    return write_lock(path, pin, lake_id=lake.id, lake_url=lake.url, overwrite=overwrite)
+    identity = lake.id  # before the pin is there: what fails now leaves none
+    pin = publish_pin(lake.store, _pinnable(states), author=author_of(author), message=message)
+    _confirm(lake.store, states, "what is locked", partial(withdraw_pin, lake.store, pin.id))
+    return write_lock(path, pin, lake_id=identity, lake_url=lake.url, overwrite=overwrite)
+
+
+def _confirm(store: Store, states: Sequence[TableState], what: str, withdraw: Callable[[], None]) -> None:
+    """Hand out what was published only if the versions were held until then; else withdraw it."""
+    try:
+        session_of(store).confirm(states, what)
+    except LeaseExpiredError:
+        withdraw()
+        raise
 
 
 def verify_products(lake: Lake, products: Sequence[str] | None, *, quick: bool) -> Verification:
@@ -70,9 +98,3 @@ def states_of(lake: Lake, products: Products) -> list[TableState]:
 
 def _pinnable(states: Sequence[TableState]) -> Mapping[ProductName, tuple[TableState, bytes]]:
     return {state.name: (state, encode_manifest(state)) for state in states}
-
-
-def _author(author: str) -> str:
-    from lakehouse.ingest.write import Provenance, author_of
-
-    return author_of(Provenance(author=author))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lakehouse.errors import ContractError
+from lakehouse.errors import ArgumentError, ContractError
 from lakehouse.times import MAX_NS, NS_PER_DAY, NS_PER_SECOND
 
 UNITS = {
@@ -40,6 +40,24 @@ def parse_duration(text: str, *, of: str = "duration") -> int:
     """
     number, unit = split_duration(text, of=of)
     return number * UNITS[unit]
+
+
+def parse_span(text: str, *, of: str) -> int:
+    """Return a span of time in nanoseconds, that may also be none at all: `0` and a unit.
+
+    Raises:
+        ArgumentError: the text can not be read, or is longer than 292 years.
+
+    Examples:
+        >>> parse_span("0s", of="grace")
+        0
+    """
+    if isinstance(text, str) and text.startswith("0") and text[1:] in UNITS:
+        return 0
+    try:
+        return parse_duration(text, of=of)
+    except ContractError as error:
+        raise ArgumentError(error.message, hint=error.hint) from error
 
 
 def split_duration(text: str, *, of: str = "duration") -> tuple[int, str]:

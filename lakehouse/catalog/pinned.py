@@ -19,6 +19,8 @@ from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, 
 from lakehouse.names import ProductName
 from lakehouse.store import Store, check_path
 
+_DROPPED = ".dropped"
+
 
 class VersionFacts(Protocol):
     """One version of one product, as the caller found it; `partitions.state.TableState` is one."""
@@ -139,9 +141,50 @@ def load_set(store: Store, folder: str, name: str) -> Snapshot:
 
 
 def set_names(store: Store, folder: str) -> tuple[str, ...]:
-    """Return the names of the sets in a folder, sorted."""
+    """Return the names of the sets in a folder that were not dropped, sorted."""
+    names = _document_names(store, folder)
+    return tuple(
+        name for name in sorted(names) if not name.endswith(_DROPPED) and name + _DROPPED not in names
+    )
+
+
+def dropped_names(store: Store, folder: str) -> tuple[str, ...]:
+    """Return the names of the sets in a folder that were dropped, sorted."""
+    names = _document_names(store, folder)
+    return tuple(name.removesuffix(_DROPPED) for name in sorted(names) if name.endswith(_DROPPED))
+
+
+def drop_set(store: Store, folder: str, name: str, *, author: str, message: str) -> None:
+    """Let go of a set, by a document beside its own: nothing that was published is taken back.
+
+    Raises:
+        NotFoundError: it was dropped before.
+    """
+    document = {"dropped": now_iso(), "author": storable(author), "message": storable(message)}
+    try:
+        store.put_if_absent(f"{folder}/{name}{_DROPPED}.json", to_json(document))
+    except AlreadyExistsError:
+        check_not_dropped(store, folder, name)
+
+
+def check_not_dropped(store: Store, folder: str, name: str) -> None:
+    """Raise if a set was dropped.
+
+    Raises:
+        NotFoundError: naming who dropped it, when and why.
+    """
+    path = f"{folder}/{name}{_DROPPED}.json"
+    if store.size(path) is None:
+        return
+    document = read_json(store, path)
+    when, author, why = (take(document, key, str, of=path) for key in ("dropped", "author", "message"))
+    kind = folder.rpartition("/")[2].removesuffix("s")
+    raise NotFoundError(f"The {kind} {name!r} was dropped by {author} at {when}: {why or 'no reason given'}.")
+
+
+def _document_names(store: Store, folder: str) -> frozenset[str]:
     names = (entry.path.removeprefix(f"{folder}/") for entry in store.list(folder))
-    return tuple(name.removesuffix(".json") for name in names if name.endswith(".json") and "/" not in name)
+    return frozenset(n.removesuffix(".json") for n in names if n.endswith(".json") and "/" not in n)
 
 
 def read_manifest(store: Store, product: PinnedProduct) -> bytes:

@@ -8,6 +8,9 @@ from lakehouse.catalog.pinned import (
     PinnedProduct,
     Snapshot,
     VersionFacts,
+    check_not_dropped,
+    drop_set,
+    dropped_names,
     load_set,
     publish_set,
     read_manifest,
@@ -22,14 +25,17 @@ __all__ = [
     "PinnedProduct",
     "Snapshot",
     "VersionFacts",
+    "check_free",
+    "drop_snapshot",
     "list_snapshots",
     "load_snapshot",
     "publish_snapshot",
     "read_manifest",
     "snapshot_names",
+    "withdraw_snapshot",
 ]
 
-_FOLDER = "catalog/snapshots"
+FOLDER = "catalog/snapshots"
 
 
 def publish_snapshot(
@@ -53,19 +59,32 @@ def publish_snapshot(
         ArgumentError: the name is not legal on every disk, or there are no products.
         AlreadyExistsError: the name is taken; that snapshot is untouched.
     """
-    check_document_name(name, kind="snapshot")
-    taken = {known.casefold(): known for known in snapshot_names(store)}
-    if name.casefold() in taken:
-        raise _taken(taken[name.casefold()])
+    check_free(store, name)
     try:
-        return publish_set(store, _FOLDER, name, products, author=author, message=message)
+        return publish_set(store, FOLDER, name, products, author=author, message=message)
     except AlreadyExistsError as error:
         raise _taken(name) from error
 
 
+def check_free(store: Store, name: str) -> None:
+    """Raise unless a snapshot can have this name.
+
+    Raises:
+        ArgumentError: the name is not legal on every disk.
+        AlreadyExistsError: the name is taken, or that of a snapshot that was dropped.
+    """
+    check_document_name(name, kind="snapshot")
+    if name.endswith(".dropped"):
+        raise ArgumentError(f"Not a name for a snapshot: {name!r}.", hint="Names must not end in .dropped.")
+    known = (*snapshot_names(store), *dropped_names(store, FOLDER))
+    taken = {each.casefold(): each for each in known}
+    if name.casefold() in taken:
+        raise _taken(taken[name.casefold()])
+
+
 def snapshot_names(store: Store) -> tuple[str, ...]:
     """Return the names of all snapshots, sorted."""
-    return set_names(store, _FOLDER)
+    return set_names(store, FOLDER)
 
 
 def list_snapshots(store: Store) -> list[Snapshot]:
@@ -74,7 +93,7 @@ def list_snapshots(store: Store) -> list[Snapshot]:
     Raises:
         IntegrityError: a document is broken.
     """
-    snapshots = [load_set(store, _FOLDER, name) for name in snapshot_names(store)]
+    snapshots = [load_set(store, FOLDER, name) for name in snapshot_names(store)]
     return sorted(snapshots, key=lambda snapshot: (_created(snapshot), snapshot.name))
 
 
@@ -82,13 +101,30 @@ def load_snapshot(store: Store, name: str) -> Snapshot:
     """Read one snapshot.
 
     Raises:
-        NotFoundError: there is none of that name.
+        NotFoundError: there is none of that name, or it was dropped.
         IntegrityError: its document is broken.
     """
+    check_document_name(name, kind="snapshot")
+    check_not_dropped(store, FOLDER, name)
     try:
-        return load_set(store, _FOLDER, check_document_name(name, kind="snapshot"))
+        return load_set(store, FOLDER, name)
     except NotFoundError as error:
         raise NotFoundError.among("snapshot", name, snapshot_names(store)) from error
+
+
+def drop_snapshot(store: Store, name: str, *, author: str, message: str) -> None:
+    """Let go of a snapshot; its name is never used again.
+
+    Raises:
+        NotFoundError: there is none of that name, or it was dropped before.
+    """
+    load_snapshot(store, name)
+    drop_set(store, FOLDER, name, author=author, message=message)
+
+
+def withdraw_snapshot(store: Store, name: str) -> None:
+    """Take back a snapshot that its maker could not vouch for, and so never acknowledged."""
+    store.delete(f"{FOLDER}/{name}.json")
 
 
 def _created(snapshot: Snapshot) -> int:
@@ -96,10 +132,11 @@ def _created(snapshot: Snapshot) -> int:
     try:
         return to_nanoseconds(snapshot.created)
     except ArgumentError as error:
-        raise IntegrityError(f"{_FOLDER}/{snapshot.name}.json: 'created': {error.message}") from error
+        raise IntegrityError(f"{FOLDER}/{snapshot.name}.json: 'created': {error.message}") from error
 
 
 def _taken(name: str) -> AlreadyExistsError:
     return AlreadyExistsError(
-        f"There is a snapshot {name!r} already.", hint="Snapshots never change: use another name."
+        f"There is a snapshot {name!r} already.",
+        hint="Snapshots never change, and a dropped name stays taken: use another.",
     )

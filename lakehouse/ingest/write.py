@@ -1,4 +1,4 @@
-"""Append, upsert, update, delete: plan against a version, write files, commit if nothing in between matters.
+"""Plan against a version, write files, commit if nothing in between matters.
 
 A commit is conditional on the version that it was planned against. When another writer was faster, its
 commit is looked at: outside the plan's scope, the files stand and the commit goes one version later;
@@ -8,10 +8,7 @@ submitted twice.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import os
-import platform
 import random
 import time
 import uuid
@@ -19,25 +16,25 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.catalog.contract import Contract
+from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.documents import storable
-from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError, NotFoundError
+from lakehouse.catalog.session import session_of
+from lakehouse.errors import AlreadyExistsError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
-from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
-from lakehouse.ingest.prepare import Prepared, prepare
+from lakehouse.ingest.plans import Plan, plan_append
+from lakehouse.ingest.prepare import Prepared
 from lakehouse.partitions.commit_record import Commit, QuarantineFile
 from lakehouse.partitions.layout import Layout, choose_layout
 from lakehouse.partitions.parquet_files import WrittenFile, discard, times_of, write_data_files
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table
 from lakehouse.schema import SEQUENCE, stored_schema
-from lakehouse.times import NS_PER_DAY, Interval
+from lakehouse.times import NS_PER_DAY
 
 ATTEMPTS = 20
 _LONGEST_PAUSE_S = 0.5
@@ -57,92 +54,34 @@ class Provenance:
     """a key that was committed before writes nothing"""
     chunks: tuple[str, ...] = field(default=())
     """ledger chunks that this write completes"""
+    transaction: str = ""
+    """name of the transaction over several products of which this write is a part"""
+
+
+class NothingToDoError(ConflictError):
+    """What a planner raises that finds nothing to do any more: no version is made, nothing was written."""
 
 
 class ChunksDoneError(ConflictError):
     """Another backfill has committed one of the chunks; nothing was written."""
 
 
-def append(
-    table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None
-) -> Commit:
-    """Add rows.
-
-    With a key, rows that are stored already, equal in every column, count as duplicates.
-
-    Raises:
-        KeyConflictError: a key is stored with other values; nothing was written.
-        SchemaError: the frame does not fit the contract.
-        ConflictError: other writers won every attempt.
-    """
-    return _write(table, contract, frame, provenance, "append", plan_append, time_zone)
-
-
-def upsert(
-    table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None
-) -> Commit:
-    """Replace rows by key and add new ones; without a key, replace whole groups of equal symbol and time.
-
-    Raises:
-        SchemaError: the frame does not fit the contract.
-        ConflictError: other writers won every attempt.
-    """
-    return _write(table, contract, frame, provenance, "upsert", plan_upsert, time_zone)
-
-
-def update(
-    table: Table,
-    contract: Contract,
-    frame: Any,
-    provenance: Provenance,
-    *,
-    interval: Interval | None,
-    time_zone: str | None = None,
-) -> Commit:
-    """Replace a range of time of the frame's symbols; None: from its first to its last time.
-
-    Raises:
-        ArgumentError: a row lies outside the interval, or the product has no time column.
-        SchemaError: the frame does not fit the contract.
-        ConflictError: other writers won every attempt.
-    """
-    if contract.schema.time is None:
-        raise ArgumentError(
-            f"{contract.name} has no time column, so no range of time to update.", hint="Use upsert."
-        )
-
-    def plan(state: TableState, good: pa.Table) -> Plan:
-        scope = scope_of(good, state.schema)
-        if interval is not None:
-            if good.num_rows and not (
-                interval.start <= scope.interval.start and scope.interval.end <= interval.end
-            ):
-                raise ArgumentError(
-                    "Some rows lie outside [start, end), the range to update.",
-                    hint="Widen the range, or cut the frame.",
-                )
-            scope = Scope(scope.symbols, interval)
-        return plan_replace(state, good, scope)
-
-    return _write(table, contract, frame, provenance, "update", plan, time_zone)
-
-
-def delete(table: Table, scope: Scope, provenance: Provenance) -> Commit:
-    """Take out every row of the scope's symbols and interval; old versions keep them.
-
-    Raises:
-        ConflictError: other writers won every attempt.
-    """
-    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
-    nothing = Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
-    return commit_plan(
-        table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope)
-    )
-
-
 def commit_prepared(table: Table, prepared: Prepared, provenance: Provenance, operation: str) -> Commit:
     """Append rows that have passed the gate already, under another name of operation."""
     return commit_plan(table, prepared, provenance, operation, plan_append)
+
+
+def commit_without_rows(
+    table: Table, provenance: Provenance, operation: str, planner: Callable[[TableState], Plan]
+) -> Commit:
+    """Commit what takes rows out, or moves them, and brings none in; see `commit_plan`."""
+    return commit_plan(table, no_rows(table), provenance, operation, lambda state, _: planner(state))
+
+
+def no_rows(table: Table) -> Prepared:
+    """Return what a write prepares that brings no rows in."""
+    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
+    return Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
 
 
 def commit_plan(
@@ -156,12 +95,14 @@ def commit_plan(
 
     Raises:
         ChunksDoneError: another backfill has committed a chunk of this write.
+        NothingToDoError: the planner raised it.
         ConflictError: other writers won every attempt.
     """
-    put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts
+    session = session_of(table.store)
+    put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts of a session
     for attempt in range(ATTEMPTS):
         if table.exists:
-            evolve(table, table.head(), author=author_of(provenance))
+            evolve(table, table.head(), author=author_of(provenance.author))
         # The first plan is made beside the queue, so that writers of different rows work at once. Who lost
         # once plans within it: among writers of the same rows, somebody could lose for ever.
         with table.queue() if attempt else nullcontext():
@@ -171,11 +112,13 @@ def commit_plan(
                 return done
             if state.contract_version == table.contract_version:
                 plan = planner(state, prepared.good)
-                record = _record(prepared, plan, provenance, operation, put_quarantine())
-                layout = state.layout or Layout()
-                written = write_data_files(table.store, table.path, state.schema, layout, plan.rows)
-                with nullcontext() if attempt else table.queue():
-                    commit = _publish(table, state, plan, written, record, provenance)
+                writer = session.intend(table.path)
+                with session.writing():
+                    record = _record(prepared, plan, provenance, operation, put_quarantine(writer))
+                    layout = state.layout or Layout()
+                    written = _write_files(table, state, layout, plan, writer)
+                    with nullcontext() if attempt else table.queue():
+                        commit = _publish(table, state, plan, written, record, provenance, writer)
                 if commit is not None:
                     return commit
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))
@@ -198,17 +141,6 @@ def repeated(table: Table, state: TableState, provenance: Provenance) -> Commit 
         return Commit(str(table.name), version, "unknown", "", idempotency_key=key, repeated=True)
 
 
-def author_of(provenance: Provenance) -> str:
-    """Return who writes."""
-    if provenance.author or os.environ.get("LAKEHOUSE_AUTHOR"):
-        return provenance.author or os.environ["LAKEHOUSE_AUTHOR"]
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container user without a name
-        user = "unknown"
-    return f"{user}@{platform.node()}"
-
-
 def _done(table: Table, state: TableState, provenance: Provenance) -> Commit | None:
     """Return the commit that did this write before, if any.
 
@@ -220,20 +152,20 @@ def _done(table: Table, state: TableState, provenance: Provenance) -> Commit | N
     return repeated(table, state, provenance)
 
 
-def _write(
-    table: Table,
-    contract: Contract,
-    frame: Any,
-    provenance: Provenance,
-    operation: str,
-    planner: Callable[[TableState, pa.Table], Plan],
-    time_zone: str | None,
-) -> Commit:
-    done = repeated(table, table.head(), provenance)
-    if done is not None:
-        return done
-    prepared = prepare(frame, contract, time_zone=time_zone)
-    return commit_plan(table, prepared, provenance, operation, planner)
+def _write_files(
+    table: Table, state: TableState, layout: Layout, plan: Plan, writer: str
+) -> list[WrittenFile]:
+    """Publish a plan's rows, and let its proof look at them; where either fails, nothing of them stays."""
+    written: list[WrittenFile] = []
+    try:
+        for rows in [plan.rows] if isinstance(plan.rows, pa.Table) else plan.rows:
+            written += write_data_files(table.store, table.path, state.schema, layout, rows, writer=writer)
+        if plan.proof is not None:
+            plan.proof(written)
+    except BaseException:
+        discard(table.store, written)
+        raise
+    return written
 
 
 def _publish(
@@ -243,19 +175,26 @@ def _publish(
     written: list[WrittenFile],
     record: Commit,
     provenance: Provenance,
+    writer: str,
 ) -> Commit | None:
     """Commit at the head, as long as it is the planned version or differs only outside the plan's scope.
 
     Within the queue, which keeps this machine's writers from making each other's plans useless.
     """
     keys = (provenance.idempotency_key, *provenance.chunks)
-    change = Change(add=written, remove=plan.remove, transactions={key: 0 for key in keys if key})
+    change = Change(
+        add=written,
+        remove=plan.remove,
+        transactions={key: 0 for key in keys if key},
+        moves_only=plan.proof is not None,
+    )
     if not table.exists:  # only now: what the planner refuses makes no table
         with suppress(AlreadyExistsError):  # another first write was faster
             table.create(state.layout or Layout())
     while True:
         head = table.head()
-        if not _stands(plan, state, head, provenance):
+        fenced = session_of(table.store).is_fenced(writer, head.transactions)
+        if fenced or not _stands(plan, state, head, provenance):
             discard(table.store, written)
             return None
         try:
@@ -290,7 +229,7 @@ def _keys_done(head: TableState, provenance: Provenance) -> bool:
 
 def _base(table: Table, prepared: Prepared) -> TableState:
     """Return the version to plan against; where there is no table yet, with the layout that fits the rows."""
-    head = table.head()
+    head = session_of(table.store).follow(table.path, table.head)
     return head if head.layout is not None else replace(head, layout=_fitting_layout(head, prepared))
 
 
@@ -302,12 +241,12 @@ def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
     return choose_layout(state.schema, rows_per_day=len(times) / days)
 
 
-def _put_quarantine(table: Table, prepared: Prepared) -> QuarantineFile | None:
+def _put_quarantine(table: Table, prepared: Prepared, writer: str) -> QuarantineFile | None:
     """Publish the refused rows, if any; they become visible with the commit that names them."""
     rows = prepared.quarantine
     if rows is None:
         return None
-    path = f"{table.path}/_quarantine/{uuid.uuid4().hex}.parquet"
+    path = f"{table.path}/_quarantine/{writer}-{uuid.uuid4().hex[:12]}.parquet"
     with table.store.stage(path) as temporary:
         pq.write_table(rows, temporary, compression="zstd")
         data = temporary.read_bytes()
@@ -329,11 +268,12 @@ def _record(
         quarantined=0 if quarantine is None else quarantine.rows,
         duplicates=prepared.duplicates + plan.duplicates,
         removed=plan.removed,
-        author=storable(author_of(provenance)),
+        author=storable(author_of(provenance.author)),
         source=storable(provenance.source),
         message=storable(provenance.message),
         idempotency_key=provenance.idempotency_key,
         warnings=dict(prepared.warnings),
         chunks=provenance.chunks,
+        transaction=provenance.transaction,
         quarantine=quarantine,
     )

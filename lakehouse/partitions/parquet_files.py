@@ -63,7 +63,7 @@ class WrittenFile:
 
 
 def write_data_files(
-    store: Store, table_path: str, schema: TableSchema, layout: Layout, rows: pa.Table
+    store: Store, table_path: str, schema: TableSchema, layout: Layout, rows: pa.Table, *, writer: str
 ) -> list[WrittenFile]:
     """Publish rows as data files, one or more a partition.
 
@@ -73,17 +73,23 @@ def write_data_files(
         schema: of the table.
         layout: of the table.
         rows: in the stored schema, sorted by (symbol, time, sequence); the symbol may be a dictionary column.
+        writer: who writes, for the names of the files: what nobody committed is found by it.
     """
-    largest = max(OWN_ROW_GROUP, int(LARGEST_GOOD_FILE_IN_BYTES / row_width(schema)))
+    largest = most_rows(schema)
     written: list[WrittenFile] = []
     try:
         for partition, part in _partitions(rows, schema, layout):
             pieces = (part.slice(start, largest) for start in range(0, part.num_rows, largest))
-            written.extend(_write(store, table_path, schema, partition, piece) for piece in pieces)
+            written.extend(_write(store, table_path, schema, partition, piece, writer) for piece in pieces)
     except BaseException:
         discard(store, written)
         raise
     return written
+
+
+def most_rows(schema: TableSchema) -> int:
+    """Return the most rows of one data file."""
+    return max(OWN_ROW_GROUP, int(LARGEST_GOOD_FILE_IN_BYTES / row_width(schema)))
 
 
 def discard(store: Store, written: list[WrittenFile]) -> None:
@@ -162,6 +168,7 @@ def _write(
     schema: TableSchema,
     partition: tuple[tuple[str, str | None], ...],
     rows: pa.Table,
+    writer: str,
 ) -> WrittenFile:
     symbols = _symbols(rows, schema)
     rows = _in_file_schema(rows.combine_chunks(), schema, symbols)
@@ -170,7 +177,7 @@ def _write(
     segments = workers().submit(
         _segments, rows, symbols, times, starts
     )  # the digest, while the columns are encoded
-    path = f"{table_path}/{folder_of(partition)}part-{uuid.uuid4().hex}.parquet"
+    path = f"{table_path}/{folder_of(partition)}part-{writer}-{uuid.uuid4().hex[:12]}.parquet"
     with store.stage(path) as temporary:
         _encode(temporary, rows, schema, starts, segments)
         size, sha256 = temporary.stat().st_size, _sha256(temporary)

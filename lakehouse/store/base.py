@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from lakehouse.errors import ArgumentError
 
@@ -30,6 +31,14 @@ class Entry:
     """in bytes"""
 
 
+class Claims(Protocol):
+    """What a process has told the others that it uses; `catalog.session.Session` is one."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether it was ever taken for dead, so that what it used may be gone."""
+
+
 class Store(ABC):
     """Immutable objects under one root: put once, read often, never changed.
 
@@ -41,6 +50,9 @@ class Store(ABC):
 
     url: str
     """the root as the user named it: a local path or `s3://bucket/prefix`; carries no secret"""
+
+    claims: Claims | None = None
+    """what this process reads and writes here, for as long as the store is in use"""
 
     @abstractmethod
     def put_if_absent(self, path: str, data: bytes) -> None:
@@ -77,15 +89,33 @@ class Store(ABC):
         """Return the object's size in bytes, or None if there is none."""
 
     @abstractmethod
-    def local_path(self, path: str) -> Path:
+    def local_path(self, path: str, *, sha256: str | None = None) -> Path:
         """Return a local file with the object's bytes, to be read and never written.
 
-        For a local root it is the object itself, for a bucket a copy of the immutable object in a cache.
+        For a local root it is the object itself, for a bucket a copy in a bounded cache, from which it may be
+        evicted again: prefer `held`.
+
+        Args:
+            path: of the object.
+            sha256: of its bytes, where the caller knows it: a copy that differs is thrown away, and fetched
+                again. An object itself is not looked at.
 
         Raises:
             NotFoundError: there is no such object.
+            IntegrityError: what the bucket gives does not have that SHA-256.
             StorageError: the bucket is unreachable, or the cache's disk is full.
         """
+
+    @contextmanager
+    def held(self, path: str, *, sha256: str | None = None) -> Iterator[Path]:
+        """Give a local file as `local_path` does, which stays for as long as the block runs.
+
+        Raises:
+            NotFoundError: there is no such object.
+            IntegrityError: what the bucket gives does not have that SHA-256.
+            StorageError: the bucket is unreachable, or the cache's disk is full.
+        """
+        yield self.local_path(path, sha256=sha256)
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Entry]:
@@ -109,6 +139,10 @@ class Store(ABC):
         Raises:
             StorageError: the disk refused.
         """
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process without the claims of this one."""
+        return {name: value for name, value in vars(self).items() if name != "claims"}
 
     def connection(self) -> dict[str, str]:
         """Return how another library reaches the same root, as AWS variables; it holds secrets.

@@ -95,7 +95,7 @@ def table_of(root: Path, layout: str) -> Table:
 
 def write(table: Table, rows: pa.Table) -> TableState:
     head = table.head()
-    written = write_data_files(table.store, table.path, TICKS, head.layout or Layout(), rows)
+    written = write_data_files(table.store, table.path, TICKS, head.layout or Layout(), rows, writer="test")
     table.commit(head, Change(add=written), Commit("", 0, "append", "", id="x"))
     return table.head()
 

@@ -6,9 +6,11 @@ from lakehouse.cli.commands import (
     checkouts,
     contracts,
     demo,
+    differences,
     lakes,
     layout,
     loading,
+    maintenance,
     pins,
     quarantine,
     questions,
@@ -25,8 +27,10 @@ COMMANDS = (
     pins.add_commands,
     checkouts.add_commands,
     versions.add_commands,
+    differences.add_commands,
     quarantine.add_commands,
     layout.add_commands,
+    maintenance.add_commands,
     demo.add_commands,
 )
 """In the order of the overview."""

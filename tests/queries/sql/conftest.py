@@ -103,7 +103,9 @@ def write_state(store: LocalStore, name: str, schema: TableSchema, rows: pa.Tabl
     """Write rows, sorted by the caller, and return them as version 1."""
     product, spread = ProductName.parse(name), Layout.parse(layout)
     path = f"partitions/{product.domain}/{product.product}/v1"
-    files = tuple(written.file for written in write_data_files(store, path, schema, spread, rows))
+    files = tuple(
+        written.file for written in write_data_files(store, path, schema, spread, rows, writer="test")
+    )
     return TableState(store, product, 1, 1, schema, spread, files)
 
 

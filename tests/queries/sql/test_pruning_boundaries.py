@@ -79,7 +79,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     )
     store: Any = LocalStore(Path(tmp_path_factory.mktemp("ground")))
     layout = Layout.parse("date=none,symbol=row_groups")
-    written = write_data_files(store, "partitions/tests/times/v1", schema, layout, rows)
+    written = write_data_files(store, "partitions/tests/times/v1", schema, layout, rows, writer="test")
     state = TableState(
         store, ProductName("tests", "times"), 1, 1, schema, layout, tuple(each.file for each in written)
     )

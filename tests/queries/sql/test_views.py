@@ -127,7 +127,7 @@ def test_the_lake_may_lie_in_any_folder(tmp_path: Path, folder: str) -> None:
 
     store, layout = LocalStore(tmp_path / folder), Layout.parse("date=day,symbol=identity")
     written = write_data_files(
-        store, "partitions/tests/types/v1", EVERY_TYPE, layout, rows_of(EVERY_TYPE, ROW)
+        store, "partitions/tests/types/v1", EVERY_TYPE, layout, rows_of(EVERY_TYPE, ROW), writer="test"
     )
     name = ProductName("tests", "types")
     state = TableState(store, name, 1, 1, EVERY_TYPE, layout, tuple(each.file for each in written))
@@ -157,6 +157,6 @@ def test_a_damaged_file_is_named_without_its_folder(types_desk: Any, damage: str
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(IntegrityError, match=r"A data file of tests\.types") as caught:
+    with pytest.raises(IntegrityError, match=r"data file (of tests\.types|partitions/tests/types)") as caught:
         types_desk.table("FROM tests.types")
     assert str(types_desk.root) not in str(caught.value)
