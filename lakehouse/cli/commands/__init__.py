@@ -6,6 +6,7 @@ from lakehouse.cli.commands import (
     checkouts,
     contracts,
     demo,
+    doctor,
     lakes,
     layout,
     loading,
@@ -27,6 +28,7 @@ COMMANDS = (
     versions.add_commands,
     quarantine.add_commands,
     layout.add_commands,
+    doctor.add_commands,
     demo.add_commands,
 )
 """In the order of the overview."""
