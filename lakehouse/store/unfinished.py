@@ -52,9 +52,8 @@ def list_unfinished(store: Store, folder: str) -> Iterator[Unfinished]:
         StorageError: a folder can not be looked into.
     """
     if isinstance(store, LocalStore):
-        root = Path(store.url)
         with translated(folder):
-            yield from sorted(_walk(root, folder), key=lambda each: each.path)
+            yield from sorted(_walk(store.url, folder), key=lambda each: each.path)
 
 
 def delete_unfinished(store: Store, path: str, *, older_than_s: float) -> bool:
@@ -76,9 +75,9 @@ def delete_unfinished(store: Store, path: str, *, older_than_s: float) -> bool:
     return True
 
 
-def _walk(root: Path, folder: str) -> Iterator[Unfinished]:
+def _walk(root: str, folder: str) -> Iterator[Unfinished]:
     try:
-        with os.scandir(root / folder) as listing:
+        with os.scandir(f"{root}/{folder}") as listing:
             children = list(listing)
     except (FileNotFoundError, NotADirectoryError):
         return

@@ -140,8 +140,10 @@ class _Replay:
     def take(self, version: int, actions: Sequence[Action]) -> None:
         """Apply one entry, or after a break only note what it names."""
         try:
-            adds = [action["add"] for action in actions if action.get("add")]
-            removes = [action["remove"] for action in actions if action.get("remove")]
+            if not actions:
+                raise IntegrityError("The entry is empty.")
+            adds = [action["add"] for action in actions if action.get("add") is not None]
+            removes = [action["remove"] for action in actions if action.get("remove") is not None]
             info: Mapping[str, Any] = next(
                 (action["commitInfo"] for action in actions if action.get("commitInfo")), {}
             )

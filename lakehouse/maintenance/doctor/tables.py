@@ -72,7 +72,7 @@ def check_table(
     findings = [*log.findings, *check_checkpoints(store, table, of_log, log, checkpoints)]
     findings += with_advice(head, log, damaged, sizes)
     named = log.named.union(each.path for each in recorded)
-    lost = log.newest < 0 and _log_is_lost(table, sizes, named, around.claims)
+    lost = log.newest < 0 and (bool(around.pinned) or _has_commits(table, sizes, named, around.claims))
     if lost:
         what = "there are data files, and no log that names them"
         advice = "Take _delta_log from a backup; snapshots and locks are readable without it."
@@ -101,7 +101,7 @@ def _check_files(
     yield from check_files(store, [e for e in recorded if e.path not in only], sizes, read=False)
 
 
-def _log_is_lost(table: str, paths: Collection[str], named: Collection[str], claims: Claims) -> bool:
+def _has_commits(table: str, paths: Collection[str], named: Collection[str], claims: Claims) -> bool:
     """Say whether files lie there that a commit must have named: their writers have ended in order."""
     writers = {intent.session for intent in claims.intents if intent.table == table} | claims.living
     return any(
