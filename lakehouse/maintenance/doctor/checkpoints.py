@@ -61,15 +61,7 @@ def check_checkpoints(
                 advice=advice,
             )
     there = checkpoint_versions(listing, quick=False)
-    fault = _pointer_fault(store, table, there)
-    if fault:
-        yield Finding(
-            "wrong-last-checkpoint",
-            f"{table}/_delta_log/{LAST_CHECKPOINT}",
-            fault,
-            repair=repair,
-            advice=advice,
-        )
+    yield from _check_pointer(store, table, there, log.newest, repair, advice)
 
 
 def checkpoint_path(table: str, version: int) -> str:
@@ -102,17 +94,31 @@ def _facts(file: object) -> tuple[object, ...]:
     return tuple(getattr(file, name) for name in _FACTS)
 
 
-def _pointer_fault(store: Store, table: str, there: Sequence[int]) -> str | None:
-    """Say what is wrong with the name of the last checkpoint, if anything."""
+def _check_pointer(
+    store: Store, table: str, there: Sequence[int], newest: int, repair: Repair | None, advice: str
+) -> Iterator[Finding]:
+    """Look at the document that names the last checkpoint."""
+    path = f"{table}/_delta_log/{LAST_CHECKPOINT}"
     try:
-        version = json.loads(store.get(f"{table}/_delta_log/{LAST_CHECKPOINT}"))["version"]
+        version = int(json.loads(store.get(path))["version"])
     except NotFoundError:
-        return "there are checkpoints, and no document that names the last one" if there else None
+        if there:
+            what = "there are checkpoints, and no document that names the last one"
+            yield Finding("wrong-last-checkpoint", path, what, repair=repair, advice=advice)
+        return
     except UNREADABLE as error:
-        return f"it can not be read: {message_of(error)}"
-    if version in there or store.size(checkpoint_path(table, int(version))) is not None:
-        return None
-    return f"it names a checkpoint of version {version}, which is not there"
+        what = f"it can not be read: {message_of(error)}"
+        yield Finding("wrong-last-checkpoint", path, what, repair=repair, advice=advice)
+        return
+    if version in there or store.size(checkpoint_path(table, version)) is not None:
+        return
+    if 0 <= version <= newest:
+        what = f"{LAST_CHECKPOINT} names the checkpoint of version {version}"
+        lost = checkpoint_path(table, version)
+        yield Finding("missing-checkpoint", lost, what, got="nothing", repair=repair, advice=advice)
+    else:
+        what = f"it names a checkpoint of version {version}, which there can not be"
+        yield Finding("wrong-last-checkpoint", path, what, repair=repair, advice=advice)
 
 
 _COLUMNS = ["add", "metaData", "txn"]

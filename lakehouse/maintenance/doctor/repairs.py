@@ -13,7 +13,11 @@ from collections.abc import Iterable
 
 from lakehouse.catalog.condemned import FINAL, FOLDER, list_condemned
 from lakehouse.errors import AlreadyExistsError, IntegrityError, LakehouseError, NotFoundError
-from lakehouse.maintenance.doctor.checkpoints import check_checkpoints, checkpoint_versions
+from lakehouse.maintenance.doctor.checkpoints import (
+    check_checkpoints,
+    checkpoint_path,
+    checkpoint_versions,
+)
 from lakehouse.maintenance.doctor.copies import Copies
 from lakehouse.maintenance.doctor.findings import Finding, Repaired
 from lakehouse.maintenance.doctor.heads import table_at
@@ -148,10 +152,12 @@ def _renew_checkpoint(store: Store, table: str) -> str:
         bad = [finding.path for finding in check_checkpoints(store, table, listing, log, versions)]
         if not bad:
             return ""
-        for path in [f"{folder}/{LAST_CHECKPOINT}", *bad]:
-            store.delete(path)
+        newest = checkpoint_path(table, log.newest)
+        for path in dict.fromkeys([f"{folder}/{LAST_CHECKPOINT}", *bad, newest]):
+            store.delete(path)  # deltalake names no checkpoint that is there already
         current.write_checkpoint()
-    return f"deleted {len(bad)}, and wrote one of version {log.newest}"
+    wrote = "none could be written" if store.size(newest) is None else f"wrote one of version {log.newest}"
+    return f"what was wrong is gone, and {wrote}"
 
 
 _ORDER = ("put-copy", "delete-temporary", "renew-checkpoint", "delete-mark", "collect", "")

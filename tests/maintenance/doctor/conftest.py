@@ -34,7 +34,9 @@ lake[sys.argv[3]].append(frame)
 """
 
 
-def make_bars(symbols: tuple[str, ...] = ("IBM", "BRK/B"), days: int = 3, *, first: int = 19_724) -> pl.DataFrame:
+def make_bars(
+    symbols: tuple[str, ...] = ("IBM", "BRK/B"), days: int = 3, *, first: int = 19_724
+) -> pl.DataFrame:
     """Return daily bars; the price tells the day."""
     times = [(first + day) * NS_PER_DAY for day in range(days)]
     count = days * len(symbols)

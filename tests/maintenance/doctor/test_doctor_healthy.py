@@ -97,7 +97,8 @@ def test_open_readers_and_a_warm_writer_are_no_finding(lake: lakehouse.Lake, tmp
     past, old = lake.checkout("first"), lake[BARS].state(version=1)
     found = lakehouse.open(tmp_path / "lake").doctor()
     assert found.findings == ()
-    assert past.products() and old.rows
+    assert past.products()
+    assert old.rows
 
 
 def test_what_living_writers_and_a_collector_do_meanwhile_is_no_finding(
