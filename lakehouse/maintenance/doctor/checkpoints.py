@@ -72,8 +72,8 @@ def checkpoint_path(table: str, version: int) -> str:
 def _read(store: Store, table: str, version: int) -> Moment:
     rows = pq.read_table(store.local_path(checkpoint_path(table, version)), columns=_COLUMNS).to_pylist()
     adds = [read_add(row["add"], table_path=table) for row in rows if row["add"]]
-    metadata = [row["metaData"] for row in rows if row["metaData"]]
-    keys = frozenset(row["txn"]["appId"] for row in rows if row["txn"])
+    metadata = [row["metaData"] for row in rows if row.get("metaData")]
+    keys = frozenset(row["txn"]["appId"] for row in rows if row.get("txn"))
     return Moment(version, {file.path: file for file in adds}, keys, metadata[0])
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from lakehouse.catalog import condemned as lists
 from lakehouse.catalog.claims import INTENTS, LEASES, Intent, Lease, load_intent, load_lease
@@ -107,19 +108,21 @@ def _marks(store: Store, listed: Iterable[str], found: Iterable[Condemned]) -> I
         if not path.endswith(lists.FINAL):
             continue
         of = f"{path.removesuffix(lists.FINAL)}.json"
+        document, fault = try_read(path, partial(read_json, store, path))
+        if fault:
+            yield fault
         if store.size(of) is None:
             repair = Repair("delete-mark", "delete the mark: ids of lists are never used again")
             yield Finding("stray-mark", path, "the mark of a list that was worked off", repair=repair)
-        elif of in by_path and _is_abandoned(store, path, by_path[of]):
+        elif of in by_path and _is_abandoned(document or {}, by_path[of]):
             what = f"{by_path[of].author} was about to delete {len(by_path[of].files)} files, and stopped"
             yield Finding("half-collected", of, what, repair=COLLECT)
 
 
-def _is_abandoned(store: Store, mark: str, condemned: Condemned) -> bool:
+def _is_abandoned(mark: Mapping[str, Any], condemned: Condemned) -> bool:
     """Say whether the collector of a final list is gone, or has had more time than deleting takes."""
-    document, _ = try_read(mark, partial(read_json, store, mark))
     try:
-        marked = to_nanoseconds((document or {})["time"])
+        marked = to_nanoseconds(mark["time"])
     except (KeyError, TypeError, ValueError):
         marked = time.time_ns()
     return condemned.process.is_gone or time.time_ns() - marked > _LONG_NS
