@@ -73,7 +73,7 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         NotFoundError: there is no such snapshot or file, and the text is no time either.
     """
     from lakehouse.catalog.locks import Lock, read_lock
-    from lakehouse.catalog.snapshots import load_snapshot, snapshot_names
+    from lakehouse.catalog.snapshots import snapshot_names
 
     if isinstance(what, Lock):
         return from_lock(lake.store, what, lake.id)
@@ -83,16 +83,28 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         if is_file and (isinstance(what, Path) or what not in names):
             return from_lock(lake.store, read_lock(what), lake.id)
         if str(what) in names:
-            snapshot = load_snapshot(lake.store, str(what))
-            states = _states(lake.store, snapshot.products, f"Snapshot {snapshot.name}")
-            load_snapshot(lake.store, snapshot.name)  # dropped meanwhile, it would not be held
-            return Checkout(lake.store, f"snapshot {snapshot.name}", states)
+            return from_snapshot(lake.store, str(what))
         try:
             instant = to_nanoseconds(str(what))
         except ArgumentError:
             raise NotFoundError.among("snapshot", str(what), names) from None
         return _at_time(lake, instant)
     return _at_time(lake, to_nanoseconds(what))
+
+
+def from_snapshot(store: Store, name: str) -> Checkout:
+    """Return the checkout of a snapshot.
+
+    Raises:
+        NotFoundError: there is none of that name, or it was dropped.
+        IntegrityError: a manifest is missing or altered.
+    """
+    from lakehouse.catalog.snapshots import load_snapshot
+
+    snapshot = load_snapshot(store, name)
+    states = _states(store, snapshot.products, f"Snapshot {snapshot.name}")
+    load_snapshot(store, name)  # dropped meanwhile, it would not be held
+    return Checkout(store, f"snapshot {snapshot.name}", states)
 
 
 def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:

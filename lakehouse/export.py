@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,14 +27,17 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Stor
     Raises:
         AlreadyExistsError: there is a lake at the target, or a part of the export of another lock.
         IntegrityError: a pinned file is missing or altered.
+        StorageError: the target can not be written, or is a bucket where two writers can both win.
     """
     from lakehouse.catalog.locks import Lock, read_lock
     from lakehouse.store import open_store
+    from lakehouse.store.probe import require_safe
 
     read = lock if isinstance(lock, Lock) else read_lock(lock)
     store = open_store(target)
     if store.size("catalog/lake.json") is not None:
         raise AlreadyExistsError(f"There is a lake at {target} already.")
+    require_safe(store)
     found = lake.checkout(read)
     problems = found.verify().problems
     if problems:
@@ -101,5 +105,5 @@ def _copy_folder(source: Store, target: Store, folder: str) -> None:
 
 def _copy(source: Store, target: Store, path: str) -> None:
     if target.size(path) is None:
-        with target.stage(path) as temporary:
-            temporary.write_bytes(source.local_path(path).read_bytes())
+        with source.held(path) as local, target.stage(path) as temporary:
+            shutil.copyfile(local, temporary)

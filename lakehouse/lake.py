@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.checkouts import Checkout
+    from lakehouse.comparison import LakeDifference
     from lakehouse.ingest.backfill import BackfillReport, Progress
     from lakehouse.ingest.sources.base import Source
     from lakehouse.partitions.verify import Verification
+    from lakehouse.transaction import Transaction
 
 
 class Lake(Upkeep):
@@ -117,7 +119,8 @@ class Lake(Upkeep):
         """
         from lakehouse.ingest.contracts import create_from
 
-        return self[create_from(self.store, contract, like=like, key=key, changes=changes).name]
+        made = create_from(self.store, contract, like=like, key=key, changes=changes)
+        return self._product(made.name, made.version, made)
 
     def apply(self, contract: Contract) -> Product:
         """Publish the next version of a contract, or make a new product; the same one twice is no change.
@@ -153,6 +156,40 @@ class Lake(Upkeep):
         from lakehouse.pinning import make_snapshot
 
         return make_snapshot(self, name, products, author=author, message=message)
+
+    def transaction(
+        self, name: str, *, others: Sequence[str] = (), author: str = "", message: str = ""
+    ) -> Transaction:
+        """Write several products in a `with` block, and publish what landed as the snapshot `name`.
+
+        Rows pass the gate in the block, and are committed when it ends: heads advance one product at a time,
+        readers of the name see all or nothing.
+
+        Args:
+            name: of the snapshot.
+            others: products that are named too, at their present versions.
+            author: who; empty for user@host.
+            message: why.
+
+        Raises:
+            ArgumentError: the name is not legal.
+            AlreadyExistsError: the name is taken.
+
+        Examples:
+            >>> import lakehouse, polars, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> rates = polars.DataFrame({"symbol": ["EURUSD"], "rate": [1.1]})
+            >>> for name in ("fx.spot", "fx.forward"):
+            ...     product = lake.create(name, like=rates, key=["symbol"])
+            >>> with lake.transaction("close") as transaction:
+            ...     transaction["fx.spot"].append(rates)
+            ...     transaction["fx.forward"].append(rates)
+            >>> lake.checkout("close").products()
+            ['fx.forward', 'fx.spot']
+        """
+        from lakehouse.transaction import Transaction
+
+        return Transaction(self, name, others=others, author=author, message=message)
 
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest first."""
@@ -202,6 +239,24 @@ class Lake(Upkeep):
 
         return checkout_of(self, what)
 
+    def diff(self, before: Any, after: Any, products: Sequence[str] | None = None) -> LakeDifference:
+        """Return what differs between two locks, snapshots or checkouts, and the commit behind each row.
+
+        Products, files and partitions of equal digest are not read.
+
+        Args:
+            before: a snapshot's name, a lock or its path, a time, or a checkout of this lake.
+            after: another.
+            products: names; None for all that either of both has.
+
+        Raises:
+            NotFoundError: there is no such snapshot or lock, or neither has such a product.
+            IntegrityError: a lock is of another lake, or a file that has to be read is missing or altered.
+        """
+        from lakehouse.comparison import compare
+
+        return compare(self, before, after, products)
+
     def verify(self, products: Sequence[str] | None = None, *, quick: bool = False) -> Verification:
         """Recompute hashes and digests of the newest versions, and name what differs."""
         from lakehouse.pinning import verify_products
@@ -225,8 +280,8 @@ class Lake(Upkeep):
 
         Args:
             name: of the product.
-            source: a `Source`, or the path of a file, a folder, a glob or a template such as
-                `bars/{symbol}.csv.gz`.
+            source: a `Source`, or the path or URL of a file, a folder, a glob or a template such as
+                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`.
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
@@ -268,7 +323,7 @@ class Lake(Upkeep):
         """Name the lake."""
         return f"<Lake {self.url}>"
 
-    def _product(self, name: ProductName, version: str) -> Product:
+    def _product(self, name: ProductName, version: str, known: Contract | None = None) -> Product:
         """Return a product; the table of one contract version is shared, so that its state stays warm."""
         from lakehouse.catalog.products import load_contract
         from lakehouse.partitions.layout import Layout
@@ -276,7 +331,7 @@ class Lake(Upkeep):
 
         key = (name, version)
         if key not in self._tables:
-            contract = load_contract(self.store, name, version)
+            contract = known or load_contract(self.store, name, version)
             layout = None if contract.layout == "auto" else Layout.parse(contract.layout)
             table = Table(
                 self.store,

@@ -55,9 +55,10 @@ def make_lock(
         states = list(lake.checkout(products).states.values())
     else:
         states = states_of(lake, products)
+    identity = lake.id  # before the pin is there: what fails now leaves none
     pin = publish_pin(lake.store, _pinnable(states), author=author_of(author), message=message)
     _confirm(lake.store, states, "what is locked", partial(withdraw_pin, lake.store, pin.id))
-    return write_lock(path, pin, lake_id=lake.id, lake_url=lake.url, overwrite=overwrite)
+    return write_lock(path, pin, lake_id=identity, lake_url=lake.url, overwrite=overwrite)
 
 
 def _confirm(store: Store, states: Sequence[TableState], what: str, withdraw: Callable[[], None]) -> None:

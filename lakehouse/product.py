@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.session import session_of
-from lakehouse.errors import ArgumentError
-from lakehouse.times import Interval, to_nanoseconds
+from lakehouse.errors import ArgumentError, NotFoundError
+from lakehouse.times import to_nanoseconds
+from lakehouse.writing import Symbols, Writable, interval_of, provenance_of, symbols_of
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
     from lakehouse.ingest.quarantine import Quarantine
+    from lakehouse.ingest.verbs import PendingWrite
     from lakehouse.names import ProductName
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.state import TableState
@@ -22,11 +24,6 @@ if TYPE_CHECKING:
     from lakehouse.queries.result import Result
     from lakehouse.queries.scan import Scan
     from lakehouse.schema import TableSchema
-
-Symbols = str | Sequence[str] | None
-
-_OWN_KEYS = ("replay:",)
-"""prefixes of keys that the lake itself gives"""
 
 
 class ReadableProduct(ABC):
@@ -105,9 +102,8 @@ class ReadableProduct(ABC):
         from lakehouse.queries.scan import Scan
 
         state = self.state(version=version, time=time)
-        return Scan(
-            state, symbols=_chosen(state, symbols), interval=_interval(state, start, end), columns=columns
-        )
+        wanted, interval = symbols_of(state, symbols), interval_of(state, start, end)
+        return Scan(state, symbols=wanted, interval=interval, columns=columns)
 
     def head(
         self, count: int = 5, *, symbols: Symbols = None, columns: Sequence[str] | None = None
@@ -137,6 +133,15 @@ class ReadableProduct(ABC):
 
         return read_coverage(self.state())
 
+    def digests(self) -> Result:
+        """Return symbol, period, rows and content digest of each partition; no data page is read.
+
+        Equal rows give equal digests, however they are spread over files: after a compaction too.
+        """
+        from lakehouse.queries.digests import read_digests
+
+        return read_digests(self.state())
+
     def verify(self, *, quick: bool = False) -> Verification:
         """Recompute hashes and digests of every file of this version, and name what differs."""
         from lakehouse.partitions.verify import verify_state
@@ -147,7 +152,7 @@ class ReadableProduct(ABC):
         from lakehouse.queries.ends import read_ends
 
         state = self.state()
-        return read_ends(state, count, last=last, symbols=_chosen(state, symbols), columns=columns)
+        return read_ends(state, count, last=last, symbols=symbols_of(state, symbols), columns=columns)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Stream every row to polars, DuckDB, pandas, pyarrow and their kin."""
@@ -181,7 +186,7 @@ class PinnedProduct(ReadableProduct):
         return self._state
 
 
-class Product(ReadableProduct):
+class Product(ReadableProduct, Writable["Commit"]):
     """A product of an open lake: reads see the newest version, writes make the next."""
 
     def __init__(self, table: Table, contract: Contract) -> None:
@@ -205,76 +210,44 @@ class Product(ReadableProduct):
         session.hold(self.table.path, state)
         return state
 
-    def append(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
-        """Add rows; see `lakehouse.ingest.write.append`.
-
-        Args:
-            frame: pandas, polars, Arrow, or anything with the Arrow C stream; rows in any order.
-            time_zone: IANA zone of naive times; None refuses them.
-            provenance: `author=`, `source=`, `message=`, `idempotency_key=`.
-        """
-        from lakehouse.ingest import write
-
-        return write.append(self.table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
-
-    def upsert(self, frame: Any, *, time_zone: str | None = None, **provenance: Any) -> Commit:
-        """Replace rows by key and add new ones; without a key, whole groups of equal symbol and time."""
-        from lakehouse.ingest import write
-
-        return write.upsert(self.table, self.contract, frame, _provenance(provenance), time_zone=time_zone)
-
-    def update(
-        self,
-        frame: Any,
-        *,
-        start: Any = None,
-        end: Any = None,
-        time_zone: str | None = None,
-        **provenance: Any,
-    ) -> Commit:
-        """Replace [start, end) of the frame's symbols by its rows; by default its first to its last time."""
-        from lakehouse.ingest import write
-
-        given = None if start is None and end is None else Interval.of(start, end)
-        return write.update(
-            self.table, self.contract, frame, _provenance(provenance), interval=given, time_zone=time_zone
-        )
-
-    def delete(
-        self, symbols: Symbols = None, start: Any = None, end: Any = None, **provenance: Any
-    ) -> Commit:
-        """Take out the rows of some symbols, an interval, or both; old versions and snapshots keep them.
-
-        Raises:
-            ArgumentError: neither symbols nor an interval is given.
-        """
-        from lakehouse.ingest import write
-        from lakehouse.ingest.plans import Scope
-
-        if symbols is None and start is None and end is None:
-            raise ArgumentError(
-                "Say what to delete: symbols, a start, or an end.", hint="For everything: start='1677-09-22'."
-            )
-        state = self.state()
-        wanted = _chosen(state, symbols)
-        scope = Scope(None if wanted is None else tuple(wanted), _interval(state, start, end))
-        return write.delete(self.table, scope, _provenance(provenance))
+    def _take(self, pending: PendingWrite) -> Commit:
+        """Commit at once."""
+        return pending.commit()
 
     def restore(self, version: int, **provenance: Any) -> Commit:
-        """Make an old version the newest, as a new commit; nothing is lost."""
+        """Make an old version the newest, as a new commit; nothing is lost.
+
+        It acts at once; `Lake.restore` explains first, and takes snapshots and locks too.
+
+        Raises:
+            NotFoundError: there is no such version, or the product was never written.
+            IntegrityError: a file of it is gone.
+        """
         from lakehouse.ingest.restore import restore
 
-        return restore(self.table, version, _provenance(provenance))
+        if not self.table.exists:
+            raise NotFoundError(f"{self.name} was never written, so there is no version to restore.")
+        return restore(self.table, self.state(version=version), provenance_of(provenance))
 
     def history(self) -> list[Commit]:
         """Return every commit, newest first."""
         return list(self.table.history())
 
     def diff(self, before: int, after: int | None = None) -> Difference:
-        """Return what differs between two versions, by key: added, removed, changed; None is the newest."""
+        """Return what differs between two versions, by key, and the commit behind each row.
+
+        Files and partitions that are equal in both are not read.
+
+        Args:
+            before: a version.
+            after: another one; None for the newest.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
         from lakehouse.queries.difference import difference
 
-        return difference(self.state(version=before), self.state(version=after))
+        return difference(self.state(version=before), self.state(version=after), self.table)
 
     @property
     def quarantine(self) -> Quarantine:
@@ -282,38 +255,3 @@ class Product(ReadableProduct):
         from lakehouse.ingest.quarantine import Quarantine
 
         return Quarantine(self.table, self.contract)
-
-
-def _provenance(given: dict[str, Any]) -> Any:
-    from lakehouse.ingest.write import Provenance
-
-    known = ("author", "source", "message", "idempotency_key")
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise ArgumentError(f"Unknown argument {unknown[0]!r}; provenance takes {', '.join(known)}.")
-    wrong = [name for name, value in given.items() if not (isinstance(value, str) or value is None)]
-    if wrong:
-        raise ArgumentError(f"{wrong[0]} must be text, got {given[wrong[0]]!r}.")
-    key = given.get("idempotency_key")
-    if key is not None and (not key or key.startswith(_OWN_KEYS)):
-        raise ArgumentError(f"Not an idempotency key: {key!r}.", hint="Give some text of your own.")
-    return Provenance(**{name: value for name, value in given.items() if value is not None})
-
-
-def _chosen(state: TableState, symbols: Symbols) -> Sequence[str] | None:
-    if symbols is None:
-        return None
-    if state.schema.symbol is None:
-        raise ArgumentError(f"{state.name} has no symbol column, so no symbols to choose.")
-    wanted = [symbols] if isinstance(symbols, str) else list(symbols)
-    wrong = [symbol for symbol in wanted if not isinstance(symbol, str)]
-    if wrong:
-        raise ArgumentError(f"Symbols are text; got {wrong[0]!r}.")
-    return wanted
-
-
-def _interval(state: TableState, start: Any, end: Any) -> Interval:
-    interval = Interval.of(start, end)
-    if state.schema.time is None and not interval.unbounded:
-        raise ArgumentError(f"{state.name} has no time column, so no start and end.")
-    return interval

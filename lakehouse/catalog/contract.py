@@ -57,7 +57,7 @@ class Contract:
     rules: tuple[Rule, ...] = ()
     """what good rows are"""
     retention: str | None = None
-    """how long versions are kept, such as `10y`; None leaves it to the domain"""
+    """how long rows are kept, by their time, such as `10y`; None leaves it to the domain"""
     freshness: str | None = None
     """how old the newest row may become, such as `1d`; None for no promise"""
     on_bad_value: Literal["reject", "quarantine"] = "quarantine"

@@ -36,7 +36,7 @@ class Domain:
     description: str = ""
     """what it holds"""
     retention: str | None = None
-    """how long its products keep their versions unless their contracts say otherwise; None: for ever"""
+    """how long its products keep their rows unless their contracts say otherwise; None: for ever"""
 
     def __post_init__(self) -> None:
         """Bring the owners to their one form, and check every part."""

@@ -10,7 +10,7 @@ import atexit
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 from weakref import WeakSet
@@ -122,12 +122,13 @@ class Session:
         for state in states.values():
             self._refuse_condemned(state, what)
 
-    def confirm(self, states: Iterable[State], what: str) -> None:
+    def confirm(self, states: Sequence[State], what: str) -> None:
         """Make sure that the lease under which these versions were found still stands.
 
         Raises:
             LeaseExpiredError: it was taken for dead, and their files may be gone.
-            StorageError: there never was one, since the disk or bucket refused it.
+            StorageError: the disk or bucket refuses the lease, so nobody else knows of them.
+            NotFoundError: a file of them is being deleted just now.
         """
         with self._lock:
             self._in_this_process()
@@ -136,6 +137,10 @@ class Session:
                 raise StorageError("The disk or bucket refused the lease, so nothing can be pinned safely.")
             if not all(self._holdings.knows(state) for state in states):
                 raise LeaseExpiredError.of(what)
+            if self._unsaid:
+                self._publish()
+                for state in states:
+                    self._refuse_condemned(state, what)
 
     def intend(self, table: str) -> str:
         """Announce once that this session writes a table; return its id, for the names of files.
@@ -215,7 +220,7 @@ class Session:
         self._id = uuid.uuid4().hex
         self._opened = now_iso()
         self._number, self._oldest, self._unsettled = 0, 1, 0
-        self._unable = False
+        self._unable, self._unsaid = False, False
         self._holdings = Holdings()
         self._looks: dict[str, Callable[[], State]] = {}
         self._said: Mapping[str, Held] = {}
@@ -240,8 +245,8 @@ class Session:
             return False
         try:
             self._publish()
-        except StorageError:
-            self._unable = not self._number
+        except StorageError:  # readers go on: what was said before still stands
+            self._unable, self._unsaid = not self._number, True
             return False
         return True
 
@@ -268,7 +273,7 @@ class Session:
             self._store.delete(lease.path)
             self._expire()
             raise LeaseExpiredError.of(self._store.url)
-        self._number, self._said = lease.number, tables
+        self._number, self._said, self._unsaid = lease.number, tables, False
         _heart.beat()
 
     def _refuse_condemned(self, state: State, what: str) -> None:

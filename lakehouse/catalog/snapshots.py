@@ -25,6 +25,7 @@ __all__ = [
     "PinnedProduct",
     "Snapshot",
     "VersionFacts",
+    "check_free",
     "drop_snapshot",
     "list_snapshots",
     "load_snapshot",
@@ -58,6 +59,20 @@ def publish_snapshot(
         ArgumentError: the name is not legal on every disk, or there are no products.
         AlreadyExistsError: the name is taken; that snapshot is untouched.
     """
+    check_free(store, name)
+    try:
+        return publish_set(store, FOLDER, name, products, author=author, message=message)
+    except AlreadyExistsError as error:
+        raise _taken(name) from error
+
+
+def check_free(store: Store, name: str) -> None:
+    """Raise unless a snapshot can have this name.
+
+    Raises:
+        ArgumentError: the name is not legal on every disk.
+        AlreadyExistsError: the name is taken, or that of a snapshot that was dropped.
+    """
     check_document_name(name, kind="snapshot")
     if name.endswith(".dropped"):
         raise ArgumentError(f"Not a name for a snapshot: {name!r}.", hint="Names must not end in .dropped.")
@@ -65,10 +80,6 @@ def publish_snapshot(
     taken = {each.casefold(): each for each in known}
     if name.casefold() in taken:
         raise _taken(taken[name.casefold()])
-    try:
-        return publish_set(store, FOLDER, name, products, author=author, message=message)
-    except AlreadyExistsError as error:
-        raise _taken(name) from error
 
 
 def snapshot_names(store: Store) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from lakehouse.partitions.state import TableState
 
 
-def write_session(states: Sequence[TableState], path: Path) -> list[str]:
-    """Write the views file and its init file; return the words of DuckDB that open them."""
+def write_session(states: Sequence[TableState], path: Path, *, held: ExitStack | None = None) -> list[str]:
+    """Write the views file and its init file; return the words of DuckDB that open them.
+
+    Args:
+        states: the versions to show.
+        path: of the views file.
+        held: keeps the local copies of a bucket's files until it is closed.
+    """
     first = path.with_suffix(".sql")
     if first.exists():
         raise AlreadyExistsError(f"There is a file {first} already.")
-    views = write_views(states, path)
+    views = write_views(states, path, held=held)
     try:
         first.write_text(_user_settings() + INIT_SQL, encoding="utf-8")
     except OSError as error:

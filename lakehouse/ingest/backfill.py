@@ -235,7 +235,8 @@ class _Run:
 
     def report(self) -> BackfillReport:
         """Sum up the run."""
-        state = self._product.state()
+        # What has landed is reported by its last commit: another look could fail, and hide it.
+        after = self._commits[-1] if self._commits else self._product.state()
         totals: dict[str, Any] = {
             name: sum(getattr(commit, name) for commit in self._commits)
             for name in ("rows_in", "accepted", "quarantined", "duplicates")
@@ -252,8 +253,8 @@ class _Run:
             versions=tuple(commit.version for commit in self._commits),
             failures=tuple(self._failures),
             seconds=time.perf_counter() - self._started,
-            rows=state.rows,
-            digest=state.digest,
+            rows=after.rows,
+            digest=after.digest,
         )
 
     def _commit_together(self, batch: Sequence[_Loaded]) -> bool:

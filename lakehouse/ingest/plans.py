@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import pyarrow as pa
 from lakehouse.errors import KeyConflictError
 from lakehouse.partitions.arrays import integers, take_rows
 from lakehouse.partitions.keys import match
-from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.parquet_files import WrittenFile, times_of
 from lakehouse.partitions.reading import read_stored, select_pieces, to_reader_types, whole
 from lakehouse.partitions.sorting import Symbols, sort_order, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
@@ -33,16 +33,31 @@ class Scope:
     """half open"""
 
     def touches(self, file: DataFile) -> bool:
-        """Say whether a file may hold rows that the plan depends on."""
-        return file.may_hold(self.symbols, self.interval)
+        """Say whether a file may hold rows that the plan depends on; no symbols at all depend on nothing."""
+        return self.symbols != () and file.may_hold(self.symbols, self.interval)
+
+    def covers(self, file: DataFile) -> bool:
+        """Say whether every row of a file lies inside, by its ranges alone."""
+        if file.min_time is None or file.max_time is None:
+            inside = self.interval.unbounded
+        else:
+            inside = self.interval.start <= file.min_time and file.max_time < self.interval.end
+        if self.symbols is None or not inside or (file.min_symbol is None and self.symbols):
+            return inside
+        return file.min_symbol == file.max_symbol and file.min_symbol in self.symbols
+
+
+NOTHING = Scope((), Interval(0, 0))
+"""what a plan depends on that looked at no row"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Rows to write and files to take out."""
 
-    rows: pa.Table
-    """stored schema with sequence, sorted; the kept rows of removed files among them"""
+    rows: pa.Table | Iterator[pa.Table]
+    """stored schema with sequence, sorted; the kept rows of removed files among them. Or such tables, one
+    after another, where all together are too many for the memory"""
     scope: Scope
     """what the plan depends on"""
     accepted: int = 0
@@ -53,6 +68,8 @@ class Plan:
     """stored rows that go"""
     remove: tuple[DataFile, ...] = ()
     """files to take out"""
+    proof: Callable[[Sequence[WrittenFile]], None] | None = None
+    """looks at the written files before the commit, and raises; who has one moves rows and changes none"""
 
 
 def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
@@ -124,7 +141,8 @@ def plan_upsert(state: TableState, good: pa.Table) -> Plan:
 def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan:
     """Take every row in the scope out, and put `good` in its place.
 
-    Where every new row was refused there is nothing to put in its place, so nothing is taken out.
+    Where every new row was refused there is nothing to put in its place, so nothing is taken out. A file
+    that lies in the scope as a whole goes without being read.
 
     Raises:
         KeyConflictError: a key is stored outside the scope, which a key without symbol or time may be.
@@ -135,7 +153,10 @@ def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan
     def replaced(old: pa.Table) -> Booleans:
         return rows_inside(old, state.schema, scope)
 
-    kept, removed, files = _rewrite(state, scope, replaced)
+    covered = tuple(file for file in state.files if scope.covers(file))
+    rest = replace(state, files=tuple(file for file in state.files if not scope.covers(file)))
+    kept, removed, files = _rewrite(rest, scope, replaced)
+    removed, files = removed + sum(file.rows for file in covered), (*covered, *files)
     new = None if good is None else sequenced(state, good, scope, fresh=True)
     accepted = 0 if good is None else good.num_rows
     if good is not None:
@@ -145,7 +166,7 @@ def plan_replace(state: TableState, good: pa.Table | None, scope: Scope) -> Plan
 
 def _nothing(state: TableState) -> Plan:
     """Change nothing, and depend on nothing."""
-    return Plan(stored_schema(state.schema).empty_table(), Scope((), Interval(0, 0)))
+    return Plan(stored_schema(state.schema).empty_table(), NOTHING)
 
 
 def _refuse_keys_outside(state: TableState, good: pa.Table, scope: Scope) -> Scope:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lakehouse.catalog.authors import author_of
-from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, NotFoundError
+from lakehouse.catalog.session import session_of
+from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, LeaseExpiredError
 from lakehouse.ingest.write import ATTEMPTS, Provenance, repeated
 from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.table import Change
 
 if TYPE_CHECKING:
@@ -16,28 +19,42 @@ if TYPE_CHECKING:
     from lakehouse.partitions.table import Table
 
 
-def restore(table: Table, version: int, provenance: Provenance) -> Commit:
+def restore(table: Table, old: TableState, provenance: Provenance, *, only_from: int | None = None) -> Commit:
     """Commit the files of an old version; a version that equals the head makes a commit too.
 
+    Args:
+        table: where to commit; a table whose log is gone is begun anew.
+        old: the version, from the log or from a manifest.
+        provenance: who and why.
+        only_from: the version that must be the head; None for any.
+
     Raises:
-        NotFoundError: there is no such version.
         IntegrityError: a file of it is gone.
+        LeaseExpiredError: this process stood still and was taken for dead, so a file of it may be gone.
+        ConflictError: other machines won every attempt, or the head is not `only_from`.
     """
-    if not table.exists:
-        raise NotFoundError(f"{table.name} was never written, so there is no version to restore.")
-    old = table.at(version)
+    session = session_of(table.store)
+    writer = session.intend(table.path)
+    session.confirm([old], f"version {old.version} of {table.name}")
     missing = [file.path for file in old.files if table.store.size(file.path) != file.size]
     if missing:
         raise IntegrityError(
-            f"{len(missing)} files of version {version} are gone, such as {missing[0]}.",
+            f"{len(missing)} files of version {old.version} are gone, such as {missing[0]}.",
             hint="Restore a later version.",
         )
+    if not table.exists:
+        with suppress(AlreadyExistsError):
+            table.create(old.layout or Layout())
     for _ in range(ATTEMPTS):
         with table.queue():
             head = table.head()
             done = repeated(table, head, provenance)
             if done is not None:
                 return done
+            if only_from not in (None, head.version):
+                raise ConflictError(f"{table.name} is at version {head.version}, not {only_from}.")
+            if session.is_fenced(writer, head.transactions):
+                raise LeaseExpiredError.of(f"version {old.version} of {table.name}")
             try:
                 return table.commit(head, _change(old, head, provenance), _record(old, head, provenance))
             except AlreadyExistsError:  # a writer on another machine was faster: look again
@@ -66,5 +83,6 @@ def _record(old: TableState, head: TableState, provenance: Provenance) -> Commit
         author=author_of(provenance.author),
         source=provenance.source or f"version {old.version}",
         message=provenance.message,
+        transaction=provenance.transaction,
         idempotency_key=provenance.idempotency_key,
     )

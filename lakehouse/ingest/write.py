@@ -1,4 +1,4 @@
-"""Append, upsert, update, delete: plan against a version, write files, commit if nothing in between matters.
+"""Plan against a version, write files, commit if nothing in between matters.
 
 A commit is conditional on the version that it was planned against. When another writer was faster, its
 commit is looked at: outside the plan's scope, the files stand and the commit goes one version later;
@@ -16,27 +16,25 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.catalog.authors import author_of
-from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.documents import storable
 from lakehouse.catalog.session import session_of
-from lakehouse.errors import AlreadyExistsError, ArgumentError, ConflictError, NotFoundError
+from lakehouse.errors import AlreadyExistsError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
-from lakehouse.ingest.plans import Plan, Scope, plan_append, plan_replace, plan_upsert, scope_of
-from lakehouse.ingest.prepare import Prepared, prepare
+from lakehouse.ingest.plans import Plan, plan_append
+from lakehouse.ingest.prepare import Prepared
 from lakehouse.partitions.commit_record import Commit, QuarantineFile
 from lakehouse.partitions.layout import Layout, choose_layout
 from lakehouse.partitions.parquet_files import WrittenFile, discard, times_of, write_data_files
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table
 from lakehouse.schema import SEQUENCE, stored_schema
-from lakehouse.times import NS_PER_DAY, Interval
+from lakehouse.times import NS_PER_DAY
 
 ATTEMPTS = 20
 _LONGEST_PAUSE_S = 0.5
@@ -56,92 +54,34 @@ class Provenance:
     """a key that was committed before writes nothing"""
     chunks: tuple[str, ...] = field(default=())
     """ledger chunks that this write completes"""
+    transaction: str = ""
+    """name of the transaction over several products of which this write is a part"""
+
+
+class NothingToDoError(ConflictError):
+    """What a planner raises that finds nothing to do any more: no version is made, nothing was written."""
 
 
 class ChunksDoneError(ConflictError):
     """Another backfill has committed one of the chunks; nothing was written."""
 
 
-def append(
-    table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None
-) -> Commit:
-    """Add rows.
-
-    With a key, rows that are stored already, equal in every column, count as duplicates.
-
-    Raises:
-        KeyConflictError: a key is stored with other values; nothing was written.
-        SchemaError: the frame does not fit the contract.
-        ConflictError: other writers won every attempt.
-    """
-    return _write(table, contract, frame, provenance, "append", plan_append, time_zone)
-
-
-def upsert(
-    table: Table, contract: Contract, frame: Any, provenance: Provenance, *, time_zone: str | None = None
-) -> Commit:
-    """Replace rows by key and add new ones; without a key, replace whole groups of equal symbol and time.
-
-    Raises:
-        SchemaError: the frame does not fit the contract.
-        ConflictError: other writers won every attempt.
-    """
-    return _write(table, contract, frame, provenance, "upsert", plan_upsert, time_zone)
-
-
-def update(
-    table: Table,
-    contract: Contract,
-    frame: Any,
-    provenance: Provenance,
-    *,
-    interval: Interval | None,
-    time_zone: str | None = None,
-) -> Commit:
-    """Replace a range of time of the frame's symbols; None: from its first to its last time.
-
-    Raises:
-        ArgumentError: a row lies outside the interval, or the product has no time column.
-        SchemaError: the frame does not fit the contract.
-        ConflictError: other writers won every attempt.
-    """
-    if contract.schema.time is None:
-        raise ArgumentError(
-            f"{contract.name} has no time column, so no range of time to update.", hint="Use upsert."
-        )
-
-    def plan(state: TableState, good: pa.Table) -> Plan:
-        scope = scope_of(good, state.schema)
-        if interval is not None:
-            if good.num_rows and not (
-                interval.start <= scope.interval.start and scope.interval.end <= interval.end
-            ):
-                raise ArgumentError(
-                    "Some rows lie outside [start, end), the range to update.",
-                    hint="Widen the range, or cut the frame.",
-                )
-            scope = Scope(scope.symbols, interval)
-        return plan_replace(state, good, scope)
-
-    return _write(table, contract, frame, provenance, "update", plan, time_zone)
-
-
-def delete(table: Table, scope: Scope, provenance: Provenance) -> Commit:
-    """Take out every row of the scope's symbols and interval; old versions keep them.
-
-    Raises:
-        ConflictError: other writers won every attempt.
-    """
-    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
-    nothing = Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
-    return commit_plan(
-        table, nothing, provenance, "delete", lambda state, _: plan_replace(state, None, scope)
-    )
-
-
 def commit_prepared(table: Table, prepared: Prepared, provenance: Provenance, operation: str) -> Commit:
     """Append rows that have passed the gate already, under another name of operation."""
     return commit_plan(table, prepared, provenance, operation, plan_append)
+
+
+def commit_without_rows(
+    table: Table, provenance: Provenance, operation: str, planner: Callable[[TableState], Plan]
+) -> Commit:
+    """Commit what takes rows out, or moves them, and brings none in; see `commit_plan`."""
+    return commit_plan(table, no_rows(table), provenance, operation, lambda state, _: planner(state))
+
+
+def no_rows(table: Table) -> Prepared:
+    """Return what a write prepares that brings no rows in."""
+    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
+    return Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
 
 
 def commit_plan(
@@ -155,6 +95,7 @@ def commit_plan(
 
     Raises:
         ChunksDoneError: another backfill has committed a chunk of this write.
+        NothingToDoError: the planner raised it.
         ConflictError: other writers won every attempt.
     """
     session = session_of(table.store)
@@ -175,9 +116,7 @@ def commit_plan(
                 with session.writing():
                     record = _record(prepared, plan, provenance, operation, put_quarantine(writer))
                     layout = state.layout or Layout()
-                    written = write_data_files(
-                        table.store, table.path, state.schema, layout, plan.rows, writer=writer
-                    )
+                    written = _write_files(table, state, layout, plan, writer)
                     with nullcontext() if attempt else table.queue():
                         commit = _publish(table, state, plan, written, record, provenance, writer)
                 if commit is not None:
@@ -213,20 +152,20 @@ def _done(table: Table, state: TableState, provenance: Provenance) -> Commit | N
     return repeated(table, state, provenance)
 
 
-def _write(
-    table: Table,
-    contract: Contract,
-    frame: Any,
-    provenance: Provenance,
-    operation: str,
-    planner: Callable[[TableState, pa.Table], Plan],
-    time_zone: str | None,
-) -> Commit:
-    done = repeated(table, table.head(), provenance)
-    if done is not None:
-        return done
-    prepared = prepare(frame, contract, time_zone=time_zone)
-    return commit_plan(table, prepared, provenance, operation, planner)
+def _write_files(
+    table: Table, state: TableState, layout: Layout, plan: Plan, writer: str
+) -> list[WrittenFile]:
+    """Publish a plan's rows, and let its proof look at them; where either fails, nothing of them stays."""
+    written: list[WrittenFile] = []
+    try:
+        for rows in [plan.rows] if isinstance(plan.rows, pa.Table) else plan.rows:
+            written += write_data_files(table.store, table.path, state.schema, layout, rows, writer=writer)
+        if plan.proof is not None:
+            plan.proof(written)
+    except BaseException:
+        discard(table.store, written)
+        raise
+    return written
 
 
 def _publish(
@@ -243,7 +182,12 @@ def _publish(
     Within the queue, which keeps this machine's writers from making each other's plans useless.
     """
     keys = (provenance.idempotency_key, *provenance.chunks)
-    change = Change(add=written, remove=plan.remove, transactions={key: 0 for key in keys if key})
+    change = Change(
+        add=written,
+        remove=plan.remove,
+        transactions={key: 0 for key in keys if key},
+        moves_only=plan.proof is not None,
+    )
     if not table.exists:  # only now: what the planner refuses makes no table
         with suppress(AlreadyExistsError):  # another first write was faster
             table.create(state.layout or Layout())
@@ -330,5 +274,6 @@ def _record(
         idempotency_key=provenance.idempotency_key,
         warnings=dict(prepared.warnings),
         chunks=provenance.chunks,
+        transaction=provenance.transaction,
         quarantine=quarantine,
     )

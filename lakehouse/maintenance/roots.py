@@ -54,7 +54,7 @@ def held_files(store: Store, roots: Roots) -> Iterator[tuple[str, list[str]]]:
     """
     for holder in roots.holders:
         for product in holder.products:
-            yield str(holder), _paths(store, product)
+            yield str(holder), paths_of(store, product)
     seen = {product.manifest for holder in roots.holders for product in holder.products}
     for lease in roots.leases:
         for path in sorted(set(lease.manifests) - seen):
@@ -75,5 +75,10 @@ def subtract_held(store: Store, roots: Roots, candidates: Iterable[str]) -> tupl
     return dead, kept
 
 
-def _paths(store: Store, product: PinnedProduct) -> list[str]:
+def paths_of(store: Store, product: PinnedProduct) -> list[str]:
+    """Return the data files of one version of a set.
+
+    Raises:
+        IntegrityError: its manifest is missing or was changed.
+    """
     return manifest_paths(read_manifest(store, product), where=product.manifest)

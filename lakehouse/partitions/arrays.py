@@ -40,11 +40,23 @@ def int64_array(values: npt.NDArray[Any]) -> pa.Array:
 
 def text_array(texts: Sequence[str]) -> pa.Array:
     """Return texts as an Arrow array of strings."""
-    encoded = [text.encode("utf-8") for text in texts]
-    offsets = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+    joined = "".join(texts)
+    lengths = map(len, texts) if joined.isascii() else (len(text.encode("utf-8")) for text in texts)
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum(np.fromiter(lengths, np.int32, len(texts)), out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined.encode("utf-8"))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
+def nullable_array(values: Sequence[str | None] | Sequence[int | None], kind: pa.DataType) -> pa.Array:
+    """Return texts or 64-bit integers, some of them None, as an Arrow array of type string or int64."""
+    validity, filled = None, list[Any](values)
+    if None in filled:
+        validity = pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little"))
+        below_null = "" if pa.types.is_string(kind) else 0
+        filled = [below_null if value is None else value for value in values]
+    plain = text_array(filled) if pa.types.is_string(kind) else int64_array(np.array(filled, np.int64))
+    return pa.Array.from_buffers(kind, len(plain), [validity, *plain.buffers()[1:]])
 
 
 def dictionary_array(codes: npt.NDArray[np.int32], texts: Sequence[str]) -> pa.Array:

@@ -35,7 +35,7 @@ class Commit:
     version: int
     """the version that this commit made"""
     operation: str
-    """append, upsert, update, delete, restore, backfill, replay, evolve or create"""
+    """append, upsert, update, delete, restore, backfill, replay, evolve, compact, retain or create"""
     time: str
     """when, ISO 8601 UTC"""
     id: str = ""
@@ -68,6 +68,8 @@ class Commit:
     """rows that broke a rule of level `warn`, and landed"""
     chunks: tuple[str, ...] = ()
     """ledger chunks of a backfill"""
+    transaction: str = ""
+    """name of the transaction over several products of which this commit is a part"""
     quarantine: QuarantineFile | None = None
     """the refused rows"""
     repeated: bool = False

@@ -7,8 +7,11 @@ leaves free: `tags` of an add, `configuration` and field `metadata`, and `commit
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -22,6 +25,11 @@ Action = dict[str, Any]
 
 ENGINE = "quant-lakehouse"
 FORMAT_VERSION = "1"
+FILE_TAGS = ("lakehouse.sha256", "lakehouse.digest", "lakehouse.columns", "lakehouse.ranges")
+"""what readers of ours need of a data file beyond the protocol"""
+
+_RANGES = ("min_symbol", "max_symbol", "min_time", "max_time")
+_ROWS_FIRST = re.compile(r'\{"numRecords": ?([0-9]+)[,}]')
 
 
 def encode(actions: Iterable[Action]) -> bytes:
@@ -114,29 +122,29 @@ def new_table_id() -> str:
     return str(uuid.uuid4())
 
 
-def add_action(file: DataFile, *, table_path: str, statistics: Mapping[str, Any], now_ms: int) -> Action:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the adds and the removes of one commit have in common."""
+
+    table_path: str
+    """folder of the table, relative to the root"""
+    now_ms: int
+    """when, UTC"""
+    data_change: bool = True
+    """False where the same rows move to other files"""
+
+
+def add_action(file: DataFile, marks: Marks, *, statistics: Mapping[str, Any]) -> Action:
     """Add a data file; what readers of ours need beyond the protocol is in its tags."""
-    ranges = {
-        "min_symbol": file.min_symbol,
-        "max_symbol": file.max_symbol,
-        "min_time": file.min_time,
-        "max_time": file.max_time,
-    }
-    tags = {
-        "lakehouse.sha256": file.sha256,
-        "lakehouse.digest": file.digest,
-        "lakehouse.columns": _json(file.columns),
-        "lakehouse.ranges": json.dumps(
-            {k: v for k, v in ranges.items() if v is not None}, ensure_ascii=False
-        ),
-    }
+    ranges = {name: getattr(file, name) for name in _RANGES if getattr(file, name) is not None}
+    tags = dict(zip(FILE_TAGS, (file.sha256, file.digest, _json(file.columns), _json(ranges)), strict=True))
     return {
         "add": {
-            "path": _log_path(file, table_path),
+            "path": _log_path(file, marks.table_path),
             "partitionValues": dict(file.partition),
             "size": file.size,
-            "modificationTime": now_ms,
-            "dataChange": True,
+            "modificationTime": marks.now_ms,
+            "dataChange": marks.data_change,
             "stats": _json(statistics),
             "tags": tags,
         }
@@ -150,30 +158,70 @@ def read_add(add: Mapping[str, Any], *, table_path: str) -> DataFile:
         IntegrityError: another writer added the file without our tags.
     """
     tags = dict(add.get("tags") or ())
-    if "lakehouse.sha256" not in tags:
-        raise IntegrityError(
-            f"The file {add['path']!r} was added by another Delta writer, past the lake's checks.",
-            hint="Restore the version before it, and write through the lake.",
-        )
-    return DataFile(
-        path=f"{table_path}/{unquote(add['path'])}",
-        size=int(add["size"]),
-        rows=int(json.loads(add["stats"])["numRecords"]),
-        sha256=tags["lakehouse.sha256"],
-        digest=tags["lakehouse.digest"],
-        partition=tuple(dict(add["partitionValues"]).items()),
-        columns=tuple(json.loads(tags["lakehouse.columns"])),
-        **json.loads(tags["lakehouse.ranges"]),
+    return file_of(
+        table_path,
+        add["path"],
+        int(add["size"]),
+        add["stats"],
+        tuple(dict(add["partitionValues"]).items()),
+        *(tags.get(name) for name in FILE_TAGS),
     )
 
 
-def remove_action(file: DataFile, *, table_path: str, now_ms: int) -> Action:
+def file_of(
+    table_path: str,
+    path: str,
+    size: int,
+    statistics: str,
+    partition: tuple[tuple[str, str | None], ...],
+    *tags: str | None,
+) -> DataFile:
+    """Return the facts of a data file from the words of the log; the tags in the order of `FILE_TAGS`.
+
+    Raises:
+        IntegrityError: another writer added the file without our tags.
+    """
+    sha256, digest, columns, ranges = tags
+    if sha256 is None or digest is None or columns is None or ranges is None:
+        raise IntegrityError(
+            f"The file {path!r} was added by another Delta writer, past the lake's checks.",
+            hint="Restore the version before it, and write through the lake.",
+        )
+    limits = json.loads(ranges)
+    return DataFile(
+        f"{table_path}/{unquote(path)}",
+        size,
+        _row_count(statistics),
+        sha256,
+        digest,
+        partition,
+        limits.get("min_symbol"),
+        limits.get("max_symbol"),
+        limits.get("min_time"),
+        limits.get("max_time"),
+        _names(columns),
+    )
+
+
+def _row_count(statistics: str) -> int:
+    """Return the number of rows; the ranges behind it, which may be long, are not parsed if we wrote them."""
+    found = _ROWS_FIRST.match(statistics)
+    return int(found[1] if found else json.loads(statistics)["numRecords"])
+
+
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[str, ...]:
+    """Return a list of column names, which many files share."""
+    return tuple(json.loads(text))
+
+
+def remove_action(file: DataFile, marks: Marks) -> Action:
     """Take a data file out of the table; its bytes stay."""
     return {
         "remove": {
-            "path": _log_path(file, table_path),
-            "deletionTimestamp": now_ms,
-            "dataChange": True,
+            "path": _log_path(file, marks.table_path),
+            "deletionTimestamp": marks.now_ms,
+            "dataChange": marks.data_change,
             "extendedFileMetadata": True,
             "partitionValues": dict(file.partition),
             "size": file.size,

@@ -1,26 +1,14 @@
 """The content digest: what the rows are, whatever files they lie in and in whatever order.
 
-Specification, version 1. The digest of a set of rows is the sum, modulo 2^128, of one 128-bit hash a row;
-so it can be kept up to date by adding and subtracting, and compaction can not change it.
-
-- A value becomes a 64-bit word: booleans and integers their two's complement; times and dates their UTC
-  nanoseconds; floats the bits of their float64 value, where every NaN is 0x7FF8000000000000 and -0.0
-  differs from 0.0; strings the two halves, one a lane, of BLAKE2b-128 of their UTF-8 bytes.
-- Each column has a salt S and two odd multipliers K[lane], the three 64-bit words of BLAKE2b-192 of its
-  name. The word v contributes ((v ^ (v >> 32)) ^ S) * K[lane] to each lane; null contributes 0, so that a
-  nullable column added later leaves old digests as they are. The stored sequence is a column like any
-  other.
-- A lane of the row is the sum of its columns' words modulo 2^64, then mixed by SplitMix64's finaliser
-  (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014). Lane 1 is the high half.
-
-It finds corruption and lost, doubled or changed rows; it is no defence against somebody who forges data on
-purpose.
+The rule is `DIGEST.md` beside this file: version 1, bit-exact, with test vectors. In short: a value becomes a
+64-bit word, a row the mixed sum of its columns' salted words, and a set of rows the sum of its rows modulo
+2^128; so a digest is kept up to date by adding and subtracting, and compaction can not change it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +21,7 @@ Words = npt.NDArray[np.uint64]
 
 EMPTY = "0" * 32
 _MODULUS = 1 << 128
-_CHUNK = 16_384
+_CHUNK = 32_768
 _NAN = np.uint64(0x7FF8000000000000)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -86,29 +74,67 @@ def row_hashes(table: pa.Table) -> tuple[Words, Words]:
         salt, *multipliers = _salts(name)
         start = 0
         for chunk in table.column(name).chunks:
-            low, high, null = _words(chunk)
-            for lane, words, multiplier in zip(lanes, (low, high), multipliers, strict=True):
-                _accumulate(lane[start : start + len(chunk)], words, null, salt, multiplier)
+            parts = [lane[start : start + len(chunk)] for lane in lanes]
+            if _is_text(chunk.type):
+                _add_text(parts, chunk, salt, multipliers)
+            else:
+                _add_numbers(parts, _number_words(chunk), _validity(chunk), salt, multipliers)
             start += len(chunk)
     for lane in lanes:
         _finalise(lane)
     return lanes
 
 
-def _accumulate(
-    lane: Words, words: Words, null: npt.NDArray[np.bool_] | None, salt: np.uint64, multiplier: np.uint64
+def _add_numbers(
+    lanes: Sequence[Words],
+    words: Words,
+    null: npt.NDArray[np.bool_] | None,
+    salt: np.uint64,
+    multipliers: Sequence[np.uint64],
 ) -> None:
-    """Add one column's contribution to a lane, in pieces that stay in the processor's cache."""
-    scratch = np.empty(_CHUNK, np.uint64)
+    """Add one column's contribution to both lanes, in pieces that stay in the processor's cache."""
+    salted, scratch = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK, np.uint64)
     for piece in _pieces(len(words)):
-        term = scratch[: piece.stop - piece.start]
-        np.right_shift(words[piece], np.uint64(32), out=term)
-        np.bitwise_xor(term, words[piece], out=term)
-        np.bitwise_xor(term, salt, out=term)
-        np.multiply(term, multiplier, out=term)
+        value, term = salted[: piece.stop - piece.start], scratch[: piece.stop - piece.start]
+        np.right_shift(words[piece], np.uint64(32), out=value)
+        np.bitwise_xor(value, words[piece], out=value)
+        np.bitwise_xor(value, salt, out=value)
         if null is not None:
-            term[null[piece]] = 0
-        np.add(lane[piece], term, out=lane[piece])
+            value[null[piece]] = 0
+        for lane, multiplier in zip(lanes, multipliers, strict=True):
+            np.multiply(value, multiplier, out=term)
+            np.add(lane[piece], term, out=lane[piece])
+
+
+def _add_text(
+    lanes: Sequence[Words], array: pa.Array, salt: np.uint64, multipliers: Sequence[np.uint64]
+) -> None:
+    """Add a column of text: the contribution of each distinct value, looked up for each row."""
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    codes, null = _numpy(encoded.indices), _validity(encoded.indices)
+    if null is not None:  # below a null any code may stand
+        codes = np.where(null, len(values), codes)
+    scratch = np.empty(_CHUNK, np.uint64)
+    for lane, terms in zip(lanes, _text_terms(values, salt, multipliers), strict=True):
+        for piece in _pieces(len(codes)):
+            term = scratch[: piece.stop - piece.start]
+            np.take(terms, codes[piece], out=term, mode="clip")
+            np.add(lane[piece], term, out=lane[piece])
+
+
+def _text_terms(
+    values: Sequence[str | None], salt: np.uint64, multipliers: Sequence[np.uint64]
+) -> Iterator[Words]:
+    """Yield for each lane what each text contributes, and 0 for null at the end."""
+    texts = [(value or "").encode("utf-8") for value in values]
+    raw = b"".join(hashlib.blake2b(text, digest_size=16).digest() for text in texts)
+    null = np.array([*(value is None for value in values), True], np.bool_)
+    halves = np.frombuffer(raw + bytes(16), np.uint64).reshape(-1, 2)
+    for half, multiplier in zip(halves.T, multipliers, strict=True):
+        terms = (half ^ (half >> np.uint64(32)) ^ salt) * multiplier
+        terms[null] = 0
+        yield terms
 
 
 def _finalise(lane: Words) -> None:
@@ -134,14 +160,8 @@ def _salts(name: str) -> tuple[np.uint64, np.uint64, np.uint64]:
     return np.uint64(salt), np.uint64(first | 1), np.uint64(second | 1)
 
 
-def _words(array: pa.Array) -> tuple[Words, Words, npt.NDArray[np.bool_] | None]:
-    """Return a column's low and high words, and where it is null (None: nowhere)."""
-    null = _validity(array)
-    kind = array.type
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return (*_string_words(array), null)
-    words = _number_words(array)
-    return words, words, null
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _number_words(array: pa.Array) -> Words:
@@ -162,20 +182,6 @@ def _number_words(array: pa.Array) -> Words:
     if pa.types.is_integer(kind):
         return _numpy(array).astype(np.int64, copy=False).view(np.uint64)
     raise TypeError(f"no canonical word for {kind}")
-
-
-def _string_words(array: pa.Array) -> tuple[Words, Words]:
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    values = encoded.dictionary.to_pylist()
-    halves = np.zeros((max(1, len(values)), 2), np.uint64)
-    for position, value in enumerate(values):
-        if value is not None:
-            raw = hashlib.blake2b(value.encode("utf-8"), digest_size=16).digest()
-            halves[position] = np.frombuffer(raw, np.uint64)
-    codes, null = _numpy(encoded.indices), _validity(encoded.indices)
-    if null is not None:  # below a null any code may stand
-        codes = np.where(null, 0, codes)
-    return halves[codes, 0], halves[codes, 1]
 
 
 def _validity(array: pa.Array) -> npt.NDArray[np.bool_] | None:

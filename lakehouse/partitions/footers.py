@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.errors import IntegrityError, LeaseExpiredError
+from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
 from lakehouse.partitions.parquet_files import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
 
@@ -30,19 +32,24 @@ if TYPE_CHECKING:
 
 Integers = npt.NDArray[np.int64]
 
+T = TypeVar("T")
+
 _KEPT_FOOTERS = 4096
+_DELETIONS = 3
 
 
 @dataclass(frozen=True)
 class Footer:
     """One data file's footer; a piece is the rows of one symbol in one row group."""
 
-    local: Path
-    """the file on this machine"""
     metadata: pq.FileMetaData
     """as parsed by pyarrow"""
     symbols: tuple[str, ...]
     """symbols in the file, sorted; ('',) in a table without symbols"""
+    counts: Integers
+    """(n_symbols,) number of rows of each"""
+    digests: tuple[str, ...]
+    """content digest of the rows of each symbol"""
     group_starts: Integers
     """(n_row_groups + 1,) first row of each row group"""
     code: Integers
@@ -82,31 +89,68 @@ def footer_of(store: Store, file: DataFile, time: str | None) -> Footer:
     return footer
 
 
-def local_file(store: Store, file: DataFile) -> Path:
-    """Return the data file on this machine, after a look at its size.
+@contextmanager
+def local_file(store: Store, file: DataFile) -> Iterator[Path]:
+    """Give a data file on this machine; it stays while the block runs.
+
+    Raises:
+        IntegrityError: it is missing, or what a bucket gives is altered.
+        LeaseExpiredError: it is missing, and this process was taken for dead while it stood still.
+    """
+    try:
+        with store.held(file.path, sha256=file.sha256) as local:
+            yield local
+    except NotFoundError as error:
+        raise _missing(store, file) from error
+
+
+def use_file(store: Store, file: DataFile, use: Callable[[Path], T]) -> T:
+    """Give a data file to a function that opens it; anew where somebody deletes the cache in between.
+
+    Raises:
+        IntegrityError: it is missing, or what a bucket gives is altered.
+        LeaseExpiredError: as for `local_file`.
+    """
+    for _ in range(_DELETIONS):
+        with suppress(FileNotFoundError), local_file(store, file) as local:
+            return use(local)
+    raise _missing(store, file)
+
+
+def check_size(store: Store, file: DataFile) -> None:
+    """Look whether a data file is there, without reading it.
 
     Raises:
         IntegrityError: it is missing, or its size is not what was recorded.
         LeaseExpiredError: it is missing, and this process was taken for dead while it stood still.
     """
     found = store.size(file.path)
-    if found is None and store.claims is not None and store.claims.expired:
-        raise LeaseExpiredError.of(file.path)
+    if found is None:
+        raise _missing(store, file)
     if found != file.size:
-        state = "is missing" if found is None else f"has {found} bytes, not {file.size}"
         raise IntegrityError(
-            f"The data file {file.path} {state}.",
-            hint="Restore it from a backup or an export; of an old version that nobody held, garbage "
-            "collection may have taken it.",
+            f"The data file {file.path} has {found} bytes, not {file.size}.",
+            hint="Restore it from a backup or an export.",
         )
-    return store.local_path(file.path)
+
+
+def _missing(store: Store, file: DataFile) -> IntegrityError | LeaseExpiredError:
+    if store.claims is not None and store.claims.expired:
+        return LeaseExpiredError.of(file.path)
+    return IntegrityError(
+        f"The data file {file.path} is missing.",
+        hint="Restore it from a backup or an export; of an old version that nobody held, garbage collection "
+        "may have taken it.",
+    )
 
 
 def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
-    local = local_file(store, file)
+    check_size(store, file)
     try:
-        metadata = pq.read_metadata(local)
+        metadata = use_file(store, file, pq.read_metadata)
         segments = json.loads(metadata.metadata[SEGMENTS_KEY])
+    except LakehouseError:
+        raise
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"The data file {file.path} is torn or altered: its footer can not be read."
@@ -123,9 +167,10 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
     group = np.searchsorted(group_starts, piece_starts, "right") - 1
     first, last = _time_ranges(metadata, segments, time, code, group)
     return Footer(
-        local=local,
         metadata=metadata,
         symbols=tuple(segments["symbol"]),
+        counts=rows,
+        digests=tuple(segments["digest"]),
         group_starts=group_starts,
         code=code,
         start=piece_starts,

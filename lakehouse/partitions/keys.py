@@ -34,9 +34,7 @@ class Repeats:
 def keyed(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
     """Return the key columns, each row's content hash and its position."""
     low, high = row_hashes(rows)
-    return (
-        _key_columns(rows, key).with_columns(pl.Series(LOW, low), pl.Series(HIGH, high)).with_row_index(ROW)
-    )
+    return key_columns(rows, key).with_columns(pl.Series(LOW, low), pl.Series(HIGH, high)).with_row_index(ROW)
 
 
 def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
@@ -44,7 +42,7 @@ def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
     none = np.zeros(rows.num_rows, np.bool_)
     if not key or rows.num_rows < 2:
         return Repeats(none, none)
-    columns = _key_columns(rows, key).with_row_index(ROW)
+    columns = key_columns(rows, key).with_row_index(ROW)
     shared = columns.filter(columns.select(pl.struct(list(key)).is_duplicated()).to_series())
     if shared.is_empty():
         return Repeats(none, none)
@@ -89,7 +87,7 @@ def match(new: pa.Table, old: pa.Table, key: Sequence[str]) -> Match:
     return Match(equal_new, changed_new, changed_old, pairs)
 
 
-def _key_columns(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
+def key_columns(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
     """Return key columns in types that join: text as text, however it was encoded."""
     columns = pl.DataFrame(pl.from_arrow(rows.select(list(key))))
     return columns.with_columns(pl.selectors.categorical().cast(pl.String))

@@ -9,6 +9,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +19,8 @@ import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError
 from lakehouse.names import ProductName
+from lakehouse.partitions.arrays import nullable_array
+from lakehouse.partitions.file_list import FileList
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import Column, TableSchema
@@ -23,6 +28,8 @@ from lakehouse.store import Store
 
 FORMAT = 1
 _KEY = b"lakehouse.table"
+_ENCODED = ("partition", "columns")
+_REPEATING = ["partition", "columns", "min_symbol", "max_symbol"]
 _SCHEMA = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),
@@ -42,10 +49,6 @@ _SCHEMA = pa.schema(
 
 def encode_manifest(state: TableState) -> bytes:
     """Write a version; equal versions give equal bytes."""
-    rows = [
-        dataclasses.asdict(file) | {"partition": _json(dict(file.partition)), "columns": _json(file.columns)}
-        for file in sorted(state.files, key=lambda file: file.path)
-    ]
     table = {
         "format": FORMAT,
         "product": str(state.name),
@@ -61,30 +64,38 @@ def encode_manifest(state: TableState) -> bytes:
         "columns": [dataclasses.asdict(column) for column in state.schema.columns],
     }
     schema = _SCHEMA.with_metadata({_KEY: _json(table).encode("utf-8")})
+    columns = _columns(sorted(state.files, key=attrgetter("path")))
+    arrays = [nullable_array(columns[field.name], field.type) for field in schema]
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
+    pq.write_table(
+        pa.Table.from_arrays(arrays, schema=schema),
+        sink,
+        compression="zstd",
+        use_dictionary=_REPEATING,
+        write_statistics=False,
+    )
     return sink.getvalue()
 
 
 def decode_manifest(store: Store, data: bytes, *, where: str) -> TableState:
-    """Read a version.
+    """Read a version; its list of files is decoded when somebody looks at one.
 
     Raises:
         IntegrityError: the manifest is torn, altered, or of a later format.
     """
     try:
-        rows = pq.read_table(io.BytesIO(data))
-        table = json.loads(rows.schema.metadata[_KEY])
+        metadata = pq.read_metadata(pa.BufferReader(data))
+        table = json.loads(metadata.metadata[_KEY])
         if table["format"] != FORMAT:
             raise IntegrityError(
                 f"The manifest {where} has format {table['format']}, not {FORMAT}.",
                 hint="Upgrade quant-lakehouse.",
             )
-        return _state(store, table, rows.to_pylist())
+        return _state(store, table, FileList(metadata.num_rows, partial(_files, data, where)))
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, IntegrityError):
             raise
-        raise IntegrityError(f"The manifest {where} is torn or altered.") from error
+        raise _torn(where) from error
 
 
 def manifest_paths(data: bytes, *, where: str) -> list[str]:
@@ -94,23 +105,43 @@ def manifest_paths(data: bytes, *, where: str) -> list[str]:
         IntegrityError: the manifest is torn or altered.
     """
     try:
-        return list(pq.read_table(io.BytesIO(data), columns=["path"]).column("path").to_pylist())
+        rows = pq.read_table(pa.BufferReader(data), columns=["path"], use_threads=False)
+        return list(rows.column("path").to_pylist())
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise IntegrityError(f"The manifest {where} is torn or altered.") from error
+        raise _torn(where) from error
 
 
-def _state(store: Store, table: dict[str, Any], rows: list[dict[str, Any]]) -> TableState:
+def _columns(files: Sequence[DataFile]) -> dict[str, list[Any]]:
+    """Return the facts of files as columns; texts that many files share are written once."""
+    text, partition_text = cache(_json), cache(lambda partition: _json(dict(partition)))
+    columns: dict[str, list[Any]] = {
+        name: list(map(attrgetter(name), files)) for name in _SCHEMA.names if name not in _ENCODED
+    }
+    columns["partition"] = [partition_text(file.partition) for file in files]
+    columns["columns"] = [text(file.columns) for file in files]
+    return columns
+
+
+def _files(data: bytes, where: str) -> tuple[DataFile, ...]:
+    """Make the facts of every file.
+
+    Raises:
+        IntegrityError: the manifest is torn or altered.
+    """
+    partition_of = cache(lambda text: tuple(json.loads(text).items()))
+    columns_of = cache(lambda text: tuple(json.loads(text)))
+    try:
+        rows = pq.read_table(pa.BufferReader(data), use_threads=False)
+        columns: dict[str, Iterable[Any]] = {name: rows.column(name).to_pylist() for name in _SCHEMA.names}
+        columns["partition"] = map(partition_of, columns["partition"])
+        columns["columns"] = map(columns_of, columns["columns"])
+        return tuple(map(DataFile, *(columns[field.name] for field in dataclasses.fields(DataFile))))
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise _torn(where) from error
+
+
+def _state(store: Store, table: dict[str, Any], files: FileList) -> TableState:
     columns = tuple(Column(**column) for column in table["columns"])
-    files = tuple(
-        DataFile(
-            **row
-            | {
-                "partition": tuple(json.loads(row["partition"]).items()),
-                "columns": tuple(json.loads(row["columns"])),
-            }
-        )
-        for row in rows
-    )
     return TableState(
         store=store,
         name=ProductName.parse(table["product"]),
@@ -123,6 +154,10 @@ def _state(store: Store, table: dict[str, Any], rows: list[dict[str, Any]]) -> T
         contract_version=table["contract"],
         time_ns=table["time_ns"],
     )
+
+
+def _torn(where: str) -> IntegrityError:
+    return IntegrityError(f"The manifest {where} is torn or altered.")
 
 
 def _json(value: Any) -> str:

@@ -75,7 +75,7 @@ def write_data_files(
         rows: in the stored schema, sorted by (symbol, time, sequence); the symbol may be a dictionary column.
         writer: who writes, for the names of the files: what nobody committed is found by it.
     """
-    largest = max(OWN_ROW_GROUP, int(LARGEST_GOOD_FILE_IN_BYTES / row_width(schema)))
+    largest = most_rows(schema)
     written: list[WrittenFile] = []
     try:
         for partition, part in _partitions(rows, schema, layout):
@@ -85,6 +85,11 @@ def write_data_files(
         discard(store, written)
         raise
     return written
+
+
+def most_rows(schema: TableSchema) -> int:
+    """Return the most rows of one data file."""
+    return max(OWN_ROW_GROUP, int(LARGEST_GOOD_FILE_IN_BYTES / row_width(schema)))
 
 
 def discard(store: Store, written: list[WrittenFile]) -> None:

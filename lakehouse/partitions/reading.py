@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.errors import IntegrityError
+from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
-from lakehouse.partitions.footers import Footer, footer_of
+from lakehouse.partitions.footers import Footer, footer_of, use_file
 from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import workers
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
+from lakehouse.store import Store
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
@@ -121,6 +123,44 @@ def decode(
     return to_reader_types(table, state.schema, names)
 
 
+def read_groups(
+    store: Store, selection: Selection, columns: list[str], *, encoded: Sequence[str] = ()
+) -> pa.Table:
+    """Decode some columns of the selected row groups, as they are stored.
+
+    Args:
+        store: where the file is.
+        selection: of one file.
+        columns: that the file has.
+        encoded: columns of text that stay codes and a dictionary.
+
+    Raises:
+        IntegrityError: the file is gone, or a page can not be decoded.
+    """
+    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
+    if not columns:  # pyarrow gives a table of no columns no rows either
+        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
+
+    def read(local: Path) -> pa.Table:
+        with pq.ParquetFile(
+            local,
+            metadata=selection.footer.metadata,
+            memory_map=True,
+            pre_buffer=False,
+            read_dictionary=list(encoded),
+        ) as file:
+            return file.read_row_groups(selection.groups, columns, use_threads=False)
+
+    try:
+        return use_file(store, selection.file, read)
+    except LakehouseError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise IntegrityError(
+            f"The data file {selection.file.path} is torn or altered: a page can not be read."
+        ) from error
+
+
 def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) -> pa.Table:
     """Give stored columns the types and the order that readers get; the symbol becomes plain strings."""
     target = arrow_schema(schema, tuple(names))
@@ -141,7 +181,7 @@ def _decode(
     several = len(selections) > 1
 
     def one(selection: Selection) -> _Rows:
-        return _decode_file(state.schema, selection, interval, stored, rank, ordered=several)
+        return _decode_file(state, selection, interval, stored, rank, ordered=several)
 
     parts = list(workers().map(one, selections)) if several else [one(selection) for selection in selections]
     if not parts:
@@ -157,7 +197,7 @@ def _decode(
 
 
 def _decode_file(
-    schema: TableSchema,
+    state: TableState,
     selection: Selection,
     interval: Interval,
     stored: pa.Schema,
@@ -165,7 +205,7 @@ def _decode_file(
     *,
     ordered: bool,
 ) -> _Rows:
-    footer, pieces = selection.footer, selection.pieces
+    schema, footer, pieces = state.schema, selection.footer, selection.pieces
     cut = schema.time is not None and bool(
         np.any((footer.first[pieces] < interval.start) | (footer.last[pieces] >= interval.end))
     )
@@ -174,7 +214,7 @@ def _decode_file(
     extra |= {SEQUENCE} if ordered and schema.has_sequence else set()
     fields = [field for field in stored_schema(schema) if field.name in needed | extra]
     present = [field.name for field in fields if field.name in footer.metadata.schema.names]
-    table = _with_missing(_read_groups(selection, present), pa.schema(fields))
+    table = _with_missing(read_groups(state.store, selection, present), pa.schema(fields))
     starts, lengths = _piece_rows(footer, pieces), footer.rows[pieces].copy()
     times = times_of(table, schema) if extra and schema.time else None
     if cut and times is not None:
@@ -191,26 +231,6 @@ def _decode_file(
         )
         times = None if times is None else times[picked]
     return _Rows(table, codes, times if ordered else None)
-
-
-def _read_groups(selection: Selection, columns: list[str]) -> pa.Table:
-    """Decode some columns of the selected row groups.
-
-    Raises:
-        IntegrityError: a page can not be decoded.
-    """
-    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
-    if not columns:  # pyarrow gives a table of no columns no rows either
-        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
-    try:
-        with pq.ParquetFile(
-            selection.footer.local, metadata=selection.footer.metadata, memory_map=True, pre_buffer=False
-        ) as file:
-            return file.read_row_groups(selection.groups, columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise IntegrityError(
-            f"The data file {selection.file.path} is torn or altered: a page can not be read."
-        ) from error
 
 
 def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:

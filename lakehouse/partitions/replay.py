@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, LakehouseError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.partitions import digest as digests
+from lakehouse.partitions.checkpoints import checkpoint_path, last_checkpoint, read_checkpoint
 from lakehouse.partitions.delta_log import Action, decode, read_add, read_metadata
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.state import DataFile, TableState
@@ -66,15 +65,18 @@ def empty(
 def advance(start: Snapshot, *, until: int | None = None) -> Snapshot:
     """Apply the log entries after `start`, up to `until` or to the head, found by probing names."""
     table = table_path(start.state.name, start.state.major)
-    current, version = start, start.state.version + 1 if start.exists else 0
+    version = start.state.version + 1 if start.exists else 0
+    replayed: _Replay | None = None
     while until is None or version <= until:
+        where = entry_path(table, version)
         try:
-            data = start.state.store.get(entry_path(table, version))
+            data = start.state.store.get(where)
         except NotFoundError:
             break
-        current = apply(current, decode(data, where=entry_path(table, version)), version)
+        replayed = replayed or _Replay(start)
+        replayed.entry(decode(data, where=where), version)
         version += 1
-    return _with_time(current, table)
+    return _with_time(start if replayed is None else replayed.snapshot(), table)
 
 
 def from_checkpoint(start: Snapshot, *, until: int | None = None) -> Snapshot:
@@ -86,13 +88,17 @@ def from_checkpoint(start: Snapshot, *, until: int | None = None) -> Snapshot:
         IntegrityError: a checkpoint is torn, and the log entries that would stand in for it are gone.
     """
     store, table = start.state.store, table_path(start.state.name, start.state.major)
-    last = _last_checkpoint(store, table) if until is None else until // CHECKPOINT_EVERY * CHECKPOINT_EVERY
+    last = last_checkpoint(store, table) if until is None else until // CHECKPOINT_EVERY * CHECKPOINT_EVERY
     torn: Exception | None = None
     while last > 0:
-        path = f"{table}/_delta_log/{last:020}.checkpoint.parquet"
+        path = checkpoint_path(table, last)
         if store.size(path) is not None:
             try:
-                return apply(start, list(_checkpoint_actions(store, path)), last)
+                with store.held(path) as local:
+                    actions, files = read_checkpoint(local, table=table)
+                replayed = _Replay(start)
+                replayed.entry(actions, last, files)
+                return replayed.snapshot()
             except LakehouseError:
                 raise
             except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -109,39 +115,69 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
     Raises:
         IntegrityError: a file is removed that is not live, or was added past the lake's checks.
     """
-    table = table_path(before.state.name, before.state.major)
-    metadata = next((action["metaData"] for action in actions if action.get("metaData")), before.metadata)
-    state = replace(before.state, version=version)
-    if metadata is not before.metadata:
-        schema, layout, contract_version = read_metadata(metadata)
-        state = replace(state, schema=schema, layout=layout, contract_version=contract_version)
-    files, transactions = dict(before.files), dict(before.state.transactions)
-    gone: list[DataFile] = []
-    for action in actions:
-        if action.get("remove"):
-            gone += _remove(files, f"{table}/", action["remove"], version, strict=before.exists)
-        elif action.get("txn"):
-            transactions[action["txn"]["appId"]] = int(action["txn"]["version"])
-        elif action.get("commitInfo"):
-            state = replace(state, time_ns=int(action["commitInfo"].get("timestamp", 0)) * 1_000_000)
-    added = [read_add(action["add"], table_path=table) for action in actions if action.get("add")]
-    files |= {file.path: file for file in added}
-    digest = digests.add(state.digest, *(file.digest for file in added))
-    for file in gone:
-        digest = digests.subtract(digest, file.digest)
-    state = replace(state, files=tuple(files.values()), digest=digest, transactions=transactions)
-    return Snapshot(state, files, metadata)
+    replayed = _Replay(before)
+    replayed.entry(actions, version)
+    return replayed.snapshot()
 
 
-def _remove(
-    files: dict[str, DataFile], folder: str, remove: Mapping[str, Any], version: int, *, strict: bool
-) -> list[DataFile]:
-    path = folder + unquote(remove["path"])
-    if path in files:
-        return [files.pop(path)]
-    if strict:  # a checkpoint keeps tombstones of files that it does not list as live
-        raise IntegrityError(f"Version {version} removes {path}, which is not live: the log was altered.")
-    return []
+class _Replay:
+    """A version in the making: the files are copied once for any number of entries."""
+
+    def __init__(self, start: Snapshot) -> None:
+        self._start = start
+        self._table = table_path(start.state.name, start.state.major)
+        self._files = dict(start.files)
+        self._transactions = dict(start.state.transactions)
+        self._metadata = start.metadata
+        self._digest = start.state.digest
+        self._version = start.state.version
+        self._time_ns = start.state.time_ns
+
+    def entry(self, actions: Iterable[Action], version: int, added: Iterable[DataFile] = ()) -> None:
+        """Apply one log entry, or a checkpoint with the files that it lists.
+
+        Raises:
+            IntegrityError: a file is removed that is not live, or was added past the lake's checks.
+        """
+        come, gone = list(added), []
+        for action in actions:
+            if action.get("add"):
+                come.append(read_add(action["add"], table_path=self._table))
+            elif action.get("remove"):
+                gone.append(self._remove(action["remove"], version))
+            elif action.get("txn"):
+                self._transactions[action["txn"]["appId"]] = int(action["txn"]["version"])
+            elif action.get("metaData"):
+                self._metadata = action["metaData"]
+            elif action.get("commitInfo"):
+                self._time_ns = int(action["commitInfo"].get("timestamp", 0)) * 1_000_000
+        self._files |= {file.path: file for file in come}
+        self._digest = digests.add(self._digest, *(file.digest for file in come))
+        for file in gone:
+            self._digest = digests.subtract(self._digest, file.digest)
+        self._version = version
+
+    def snapshot(self) -> Snapshot:
+        """Return the version."""
+        state = self._start.state
+        if self._metadata is not self._start.metadata:
+            schema, layout, contract_version = read_metadata(self._metadata)
+            state = replace(state, schema=schema, layout=layout, contract_version=contract_version)
+        state = replace(
+            state,
+            version=self._version,
+            files=tuple(self._files.values()),
+            digest=self._digest,
+            transactions=self._transactions,
+            time_ns=self._time_ns,
+        )
+        return Snapshot(state, self._files, self._metadata)
+
+    def _remove(self, remove: Mapping[str, Any], version: int) -> DataFile:
+        path = f"{self._table}/{unquote(remove['path'])}"
+        if path not in self._files:
+            raise IntegrityError(f"Version {version} removes {path}, which is not live: the log was altered.")
+        return self._files.pop(path)
 
 
 def _with_time(current: Snapshot, table: str) -> Snapshot:
@@ -155,15 +191,3 @@ def _with_time(current: Snapshot, table: str) -> Snapshot:
                 time_ns = int(action["commitInfo"].get("timestamp", 0)) * 1_000_000
                 return replace(current, state=replace(current.state, time_ns=time_ns))
     return current
-
-
-def _checkpoint_actions(store: Store, path: str) -> Iterator[Action]:
-    for row in pq.read_table(store.local_path(path)).to_pylist():
-        yield {name: value for name, value in row.items() if value is not None}
-
-
-def _last_checkpoint(store: Store, table: str) -> int:
-    try:
-        return int(json.loads(store.get(f"{table}/_delta_log/_last_checkpoint"))["version"])
-    except (NotFoundError, ValueError, KeyError, TypeError):  # absent or torn: the log itself has everything
-        return 0

@@ -69,8 +69,8 @@ class TableState:
     """as of this version"""
     layout: Layout | None
     """None until the first write chooses one"""
-    files: tuple[DataFile, ...] = ()
-    """the live data files"""
+    files: Sequence[DataFile] = ()
+    """the live data files; immutable"""
     digest: str = "0" * 32
     """content digest of all rows"""
     contract_version: str = ""
@@ -90,7 +90,7 @@ class TableState:
         """Bytes of all live data files."""
         return sum(file.size for file in self.files)
 
-    def select(self, symbols: Sequence[str] | None, interval: Interval) -> tuple[DataFile, ...]:
+    def select(self, symbols: Sequence[str] | None, interval: Interval) -> Sequence[DataFile]:
         """Return the files whose ranges admit a row of `symbols` (None: all) in `interval`."""
         wanted = None if symbols is None else sorted(set(symbols))
         if wanted is None and interval.start == MIN_NS and interval.end == MAX_NS:

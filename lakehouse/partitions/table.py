@@ -45,6 +45,8 @@ class Change:
     """the new schema, where a compatible contract version brought one"""
     contract_version: str = ""
     """the contract version of the new schema"""
+    moves_only: bool = False
+    """the same rows in other files, which streaming readers of the table may skip"""
 
 
 class Table:
@@ -98,26 +100,36 @@ class Table:
         low, high = 0, self._head.state.version  # commit times never fall
         while low < high:
             middle = (low + high + 1) // 2
-            if _committed_ms(self._entry(middle)) * 1_000_000 <= instant:
+            if _committed_ms(self.entry(middle)) * 1_000_000 <= instant:
                 low = middle
             else:
                 high = middle - 1
-        return self.at(low) if _committed_ms(self._entry(low)) * 1_000_000 <= instant else self._empty.state
+        return self.at(low) if _committed_ms(self.entry(low)) * 1_000_000 <= instant else self._empty.state
 
     def entries(self) -> Iterator[tuple[int, list[log.Action]]]:
         """Yield (version, actions) of every log entry, newest first."""
         head = self._refresh()
         for version in range(head.state.version, -1, -1) if head.exists else ():
-            yield version, self._entry(version)
+            yield version, self.entry(version)
+
+    def entry(self, version: int) -> list[log.Action]:
+        """Return the actions of one log entry.
+
+        Raises:
+            NotFoundError: the entry is not there: there is no such version, or somebody cut the log.
+            IntegrityError: it is torn.
+        """
+        where = replay.entry_path(self.path, version)
+        return log.decode(self.store.get(where), where=where)
 
     def history(self) -> Iterator[Commit]:
         """Yield every commit, newest first."""
         for version, actions in self.entries():
-            yield _record(actions, str(self.name), version)
+            yield record_of(actions, str(self.name), version)
 
     def commit_of(self, version: int) -> Commit:
         """Return the record of one version."""
-        return _record(self._entry(version), str(self.name), version)
+        return record_of(self.entry(version), str(self.name), version)
 
     def queue(self) -> AbstractContextManager[None]:
         """Queue with the other writers of this machine."""
@@ -223,22 +235,16 @@ class Table:
             hint="Restore _delta_log from a backup; snapshots and locks are readable without it.",
         )
 
-    def _entry(self, version: int) -> list[log.Action]:
-        where = replay.entry_path(self.path, version)
-        return log.decode(self.store.get(where), where=where)
-
     def _actions(
         self, current: replay.Snapshot, change: Change, now_ms: int, version: int
     ) -> list[log.Action]:
         actions: list[log.Action] = [] if change.schema is None else [self._metadata(current, change)]
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
-        actions += [log.remove_action(file, table_path=self.path, now_ms=now_ms) for file in change.remove]
+        marks = log.Marks(self.path, now_ms, data_change=not change.moves_only)
+        actions += [log.remove_action(file, marks) for file in change.remove]
         added = [(each.file, each.statistics) for each in change.add]
         added += [(file, {"numRecords": file.rows}) for file in change.readd]
-        actions += [
-            log.add_action(file, table_path=self.path, statistics=statistics, now_ms=now_ms)
-            for file, statistics in added
-        ]
+        actions += [log.add_action(file, marks, statistics=statistics) for file, statistics in added]
         return actions
 
     def _metadata(self, current: replay.Snapshot, change: Change) -> log.Action:
@@ -259,12 +265,14 @@ class Table:
             options = self.store.connection() | {"max_retries": "3", "retry_timeout": "20s"}
             deltalake.DeltaTable(f"{self.store.url}/{self.path}", storage_options=options).create_checkpoint()
         except (deltalake.exceptions.DeltaError, OSError, ValueError) as error:  # the commit has landed
-            reason = " ".join(_COLOURS.sub("", str(error)).split())
+            # What begins with '<' is the server's answer: AWS repeats in it a session token that has expired.
+            reason = " ".join(_COLOURS.sub("", str(error)).partition("<")[0].split())
             with suppress(Warning):  # also where warnings are errors
                 warnings.warn(f"No checkpoint of {self.name} was written: {reason}", stacklevel=3)
 
 
-def _record(actions: Sequence[log.Action], product: str, version: int) -> Commit:
+def record_of(actions: Sequence[log.Action], product: str, version: int) -> Commit:
+    """Return what a log entry says of itself."""
     info: Mapping[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     return (
         Commit.from_dict(info["lakehouse"]) if "lakehouse" in info else Commit.foreign(product, version, info)

@@ -6,14 +6,41 @@ A task on them never waits for another one, so they can not block each other.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+_THREADS = max(2, os.cpu_count() or 1)
+_TASKS_IN_FLIGHT = 3 * _THREADS
 
 
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
-    return ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="lakehouse")
+    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
+
+
+def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
+    """Yield what a task makes of each item, in their order; a few tasks a core are in flight at a time.
+
+    It is iterated outside the pool, so that one flow may feed another.
+    """
+    pool, waiting = workers(), deque[Future[Found]]()
+    try:
+        for item in items:
+            waiting.append(pool.submit(task, item))
+            if len(waiting) >= _TASKS_IN_FLIGHT:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool

@@ -1,20 +1,27 @@
-"""What changed between two versions, by key; files that both have are not read."""
+"""What changed between two versions, by key, and the commit behind each row; what is equal is not read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.keys import HIGH, LOW, ROW, keyed
-from lakehouse.partitions.reading import decode, select_pieces
-from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.partitions.arrays import int64_array
+from lakehouse.partitions.keys import ROW, keyed
+from lakehouse.partitions.state import TableState
+from lakehouse.queries.changes import describe_changes
+from lakehouse.queries.origins import Sought, commits_behind
 from lakehouse.queries.result import Result
-from lakehouse.schema import TableSchema
-from lakehouse.times import Interval
+from lakehouse.queries.unequal import Unequal, unequal_rows
+
+if TYPE_CHECKING:
+    from lakehouse.partitions.table import Table
+
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +34,16 @@ class Difference:
     """rows of the earlier version alone"""
     changed: Result
     """key columns, then `<column>_before` and `<column>_after` of every other column"""
+    changes: Result
+    """one row for each row of `added`, `removed` and `changed`, in this order.
+
+    `_change` says which it is; then come the key (without one, symbol and time), `_columns` that changed, and
+    the newest commit between both versions that gave the key its present row or took it away: `_version`,
+    `_operation`, `_author`, `_time`, `_message`; all null where the log, or a file of the time, is gone."""
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
-        return bool(len(self.added) or len(self.removed) or len(self.changed))
+        return bool(len(self.changes))
 
     def __repr__(self) -> str:
         """Give the three counts."""
@@ -39,52 +52,65 @@ class Difference:
         )
 
 
-def difference(before: TableState, after: TableState) -> Difference:
-    """Compare two versions of one product."""
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """Positions of unequal rows, as the key tells them apart."""
+
+    added: Integers
+    """in the new rows"""
+    removed: Integers
+    """in the old rows"""
+    before: Integers
+    """of changed rows, in the old rows"""
+    after: Integers
+    """of changed rows, in the new rows"""
+
+
+def difference(before: TableState, after: TableState, table: Table | None = None) -> Difference:
+    """Compare two versions of one product and major version.
+
+    Args:
+        before: a version.
+        after: another; keys, columns and types are those of its schema.
+        table: whose log names the commits; None names none.
+
+    Raises:
+        IntegrityError: a file that has to be read is missing or altered.
+    """
+    if before.digest == after.digest and before.rows == after.rows:
+        before = after
     schema = after.schema
-    shared = {file.path for file in before.files} & {file.path for file in after.files}
-    old, new = _rows(before, shared, schema), _rows(after, shared, schema)
-    key = list(schema.key)
-    left, right = (_numbered(rows, key) for rows in (old, new))
-    on = [*key] if key else [LOW, HIGH, "_nth"]
-    gone = left.join(right, on=on, how="anti")[ROW].to_numpy()
-    come = right.join(left, on=on, how="anti")[ROW].to_numpy()
-    both = right.join(left, on=on, how="inner", suffix="_old") if key else right.clear()
-    if key:
-        both = both.filter(
-            (pl.col(LOW) != pl.col(f"{LOW}_old")) | (pl.col(HIGH) != pl.col(f"{HIGH}_old"))
-        ).sort(ROW)
-    changed = _changed(old, new, both, key) if key else new.slice(0, 0)
-    roles = {"symbol": schema.symbol, "time": schema.time}
+    found = unequal_rows(before, after)
+    match = _match(found, schema.key)
+    added, removed = _take(found.new, match.added), _take(found.old, match.removed)
+    old, new = _take(found.old, match.before), _take(found.new, match.after)
+    sought = Sought(pa.concat_tables([added, removed, new]), len(match.added), len(match.removed))
     return Difference(
-        added=Result(new.take(pa.array(np.sort(come))), **roles),
-        removed=Result(old.take(pa.array(np.sort(gone))), **roles),
-        changed=Result(changed, **{role: name if name in key else None for role, name in roles.items()}),
+        added=Result(added, symbol=schema.symbol, time=schema.time),
+        removed=Result(removed, symbol=schema.symbol, time=schema.time),
+        changed=Result(_side_by_side(old, new, schema.key), symbol=schema.symbol, time=schema.time),
+        changes=describe_changes(sought, old, schema, commits_behind(sought, before, after, table)),
     )
 
 
-def _rows(state: TableState, shared: set[str], schema: TableSchema) -> pa.Table:
-    """Read the rows of the files that the other version does not have, in the later schema."""
-    files = tuple(file for file in state.files if file.path not in shared)
-    other = _narrowed(state, files, schema)
-    return decode(other, select_pieces(other, None, Interval()), Interval())
+def _take(rows: pa.Table, picked: Integers) -> pa.Table:
+    return rows.take(int64_array(picked))
 
 
-def _narrowed(state: TableState, files: tuple[DataFile, ...], schema: TableSchema) -> TableState:
-    return TableState(state.store, state.name, state.major, state.version, schema, state.layout, files)
+def _match(found: Unequal, key: Sequence[str]) -> _Match:
+    """Tell by their key which unequal rows are two states of one row; without a key none are."""
+    old, new = (np.arange(rows.num_rows) for rows in (found.old, found.new))
+    if not key:
+        return _Match(new, old, old[:0], new[:0])
+    left, right = keyed(found.old, key), keyed(found.new, key)
+    both = right.join(left, on=list(key), suffix="_old").sort(ROW)
+    before, after = (both[name].to_numpy().astype(np.int64) for name in (f"{ROW}_old", ROW))
+    return _Match(np.setdiff1d(new, after), np.setdiff1d(old, before), before, after)
 
 
-def _numbered(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
-    """Return key columns, hashes and positions; equal rows without a key are told apart by their number."""
-    frame = keyed(rows, key)
-    return frame if key else frame.with_columns(pl.int_range(pl.len()).over(LOW, HIGH).alias("_nth"))
-
-
-def _changed(old: pa.Table, new: pa.Table, both: pl.DataFrame, key: Sequence[str]) -> pa.Table:
-    after = new.take(pa.array(both[ROW].to_numpy()))
-    before = old.take(pa.array(both[f"{ROW}_old"].to_numpy()))
-    columns = {name: after.column(name) for name in key}
+def _side_by_side(old: pa.Table, new: pa.Table, key: Sequence[str]) -> pa.Table:
+    columns = {name: new.column(name) for name in key}
     for name in new.column_names:
-        if name not in key:
-            columns |= {f"{name}_before": before.column(name), f"{name}_after": after.column(name)}
-    return pa.Table.from_arrays(list(columns.values()), list(columns))
+        if key and name not in key:
+            columns |= {f"{name}_before": old.column(name), f"{name}_after": new.column(name)}
+    return pa.Table.from_arrays(list(columns.values()), list(columns)) if key else new

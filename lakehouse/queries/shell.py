@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from lakehouse.errors import AlreadyExistsError, ArgumentError, QueryError, StorageError
@@ -28,7 +29,7 @@ STORAGE_VERSION = "v1.5.0"
 _GLOB = re.compile(r"[*?\[]")
 
 
-def write_views(states: Iterable[TableState], path: str | Path) -> Path:
+def write_views(states: Iterable[TableState], path: str | Path, *, held: ExitStack | None = None) -> Path:
     """Write a database file with a schema for each domain and a view for each product.
 
     A view has the columns of the contract in the types of `lake.sql`: nanoseconds as TIMESTAMP_NS,
@@ -38,6 +39,8 @@ def write_views(states: Iterable[TableState], path: str | Path) -> Path:
     Args:
         states: the versions to show.
         path: of the new file.
+        held: for a bucket, keeps the local copies until it is closed. Without it the views go on finding
+            them until the cache evicts them.
 
     Returns:
         The absolute path of the file.
@@ -59,19 +62,19 @@ def write_views(states: Iterable[TableState], path: str | Path) -> Path:
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(chosen, target)
+        _write(chosen, target, held)
     except OSError as error:
         raise StorageError(f"Can not write {target}: {error.strerror or error}.") from error
     return target
 
 
-def view_statements(state: TableState) -> list[str]:
+def view_statements(state: TableState, held: ExitStack | None) -> list[str]:
     """Return the SQL that makes the schema and the view of one product."""
     view = View.of(state, ANY)
-    return view.statements([_no_glob(path) for path in view.paths()])
+    return view.statements([_no_glob(path) for path in view.paths(held)])
 
 
-def _write(states: list[TableState], target: Path) -> None:
+def _write(states: list[TableState], target: Path, held: ExitStack | None) -> None:
     """Build the file beside its name, and give it the name when it is whole."""
     import duckdb
 
@@ -84,7 +87,7 @@ def _write(states: list[TableState], target: Path) -> None:
             )
             connection.execute("USE lake_views")
             for state in states:
-                for statement in view_statements(state):
+                for statement in view_statements(state, held):
                     connection.execute(statement)
             connection.execute("USE memory")
             connection.execute("DETACH lake_views")

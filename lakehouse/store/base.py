@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,15 +89,33 @@ class Store(ABC):
         """Return the object's size in bytes, or None if there is none."""
 
     @abstractmethod
-    def local_path(self, path: str) -> Path:
+    def local_path(self, path: str, *, sha256: str | None = None) -> Path:
         """Return a local file with the object's bytes, to be read and never written.
 
-        For a local root it is the object itself, for a bucket a copy of the immutable object in a cache.
+        For a local root it is the object itself, for a bucket a copy in a bounded cache, from which it may be
+        evicted again: prefer `held`.
+
+        Args:
+            path: of the object.
+            sha256: of its bytes, where the caller knows it: a copy that differs is thrown away, and fetched
+                again. An object itself is not looked at.
 
         Raises:
             NotFoundError: there is no such object.
+            IntegrityError: what the bucket gives does not have that SHA-256.
             StorageError: the bucket is unreachable, or the cache's disk is full.
         """
+
+    @contextmanager
+    def held(self, path: str, *, sha256: str | None = None) -> Iterator[Path]:
+        """Give a local file as `local_path` does, which stays for as long as the block runs.
+
+        Raises:
+            NotFoundError: there is no such object.
+            IntegrityError: what the bucket gives does not have that SHA-256.
+            StorageError: the bucket is unreachable, or the cache's disk is full.
+        """
+        yield self.local_path(path, sha256=sha256)
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Entry]:

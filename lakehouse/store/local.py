@@ -76,7 +76,7 @@ class LocalStore(Store):
                 found = _stat(self._real(path))
         return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
 
-    def local_path(self, path: str) -> Path:
+    def local_path(self, path: str, *, sha256: str | None = None) -> Path:
         """See `Store.local_path`: the object itself."""
         if self.size(path) is None:
             raise self._missing(path)

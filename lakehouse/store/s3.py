@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import AlreadyExistsError, NotFoundError, StorageError
 from lakehouse.store import file_lock, s3_client
 from lakehouse.store.base import Entry, Store, check_path
-from lakehouse.store.cache import Cache, cache_folder
+from lakehouse.store.cache import Cache, Content, cache_folder
 from lakehouse.store.disk_errors import translated_block
 from lakehouse.store.s3_settings import read_settings
 
@@ -22,7 +23,7 @@ _REQUEST_SECONDS = 30
 _TRANSFER_SECONDS = 900  # a data file on a slow line
 _PUT_ATTEMPTS = 3
 _OWNER = "lakehouse-put"
-_KEPT_TAGS = 65_536
+_KEPT_CONTENTS = 65_536
 
 
 class S3Store(Store):
@@ -41,7 +42,7 @@ class S3Store(Store):
         self._client = s3_client.connect(settings, timeout_seconds=_REQUEST_SECONDS)
         self._transfers = s3_client.connect(settings, timeout_seconds=_TRANSFER_SECONDS)
         self._cache = Cache(cache_folder(), f"{settings.endpoint or 'aws'} {self.url}")
-        self._tags: dict[str, str] = {}
+        self._contents: dict[str, Content] = {}
 
     def __repr__(self) -> str:
         """Name the root."""
@@ -53,7 +54,10 @@ class S3Store(Store):
 
     def connection(self) -> dict[str, str]:
         """See `Store.connection`: what a profile says too, which other libraries may not read."""
-        known = {"AWS_ENDPOINT_URL": self._settings.endpoint, "AWS_REGION": self._settings.region}
+        endpoint = self._settings.endpoint
+        known = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": self._settings.region}
+        if endpoint is not None and endpoint.startswith("http://"):
+            known["AWS_ALLOW_HTTP"] = "true"  # as the variables said when the store was opened
         if self._settings.credentials is not None:
             keys = self._settings.credentials()
             known |= {
@@ -84,30 +88,55 @@ class S3Store(Store):
         """See `Store.get`."""
         import obstore
 
-        with s3_client.translated(self.url, check_path(path)):
-            return bytes(obstore.get(self._transfers, path).bytes())
+        def read() -> bytes:
+            with s3_client.translated(self.url, path):
+                return bytes(obstore.get(self._transfers, path).bytes())
+
+        check_path(path)
+        return s3_client.again(read)
 
     def size(self, path: str) -> int | None:
         """See `Store.size`."""
         try:
-            return int(self._head(path)["size"])
+            return self._look(path).size
         except NotFoundError:
             return None
 
-    def local_path(self, path: str) -> Path:
+    def local_path(self, path: str, *, sha256: str | None = None) -> Path:
         """See `Store.local_path`: a copy in the cache, downloaded once; each process checks its ETag once."""
-        tag = self._tags.get(path) or _tag(self._head(path))
-        cached = self._cache.object_file(path, tag)
-        return cached if cached.is_file() else self._download(path)
+        with self._holding(path, sha256) as (content, held):
+            return self._cache.offer(content, held)
+
+    @contextmanager
+    def held(self, path: str, *, sha256: str | None = None) -> Iterator[Path]:
+        """See `Store.held`."""
+        with self._holding(path, sha256) as (_, held):
+            yield held
+
+    @contextmanager
+    def _holding(self, path: str, sha256: str | None) -> Iterator[tuple[Content, Path]]:
+        content = replace(self._contents.get(path) or self._look(path), sha256=sha256)
+        held = self._cache.hold(content)
+        if held is None:
+            content, held = self._download(path, sha256)
+        try:
+            yield content, held
+        finally:
+            self._cache.release(content)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """See `Store.list`."""
         import obstore
 
-        with s3_client.translated(self.url, check_path(prefix) if prefix else "its list"):
-            chunks = obstore.list(self._client, prefix=prefix or None)
-            found = [Entry(meta["path"], meta["size"]) for chunk in chunks for meta in chunk]
-        return iter(sorted(filter(self._is_object, found), key=lambda entry: entry.path))
+        def read() -> list[Entry]:
+            with s3_client.translated(self.url, prefix or "its list"):
+                chunks = obstore.list(self._client, prefix=prefix or None)
+                return [Entry(meta["path"], meta["size"]) for chunk in chunks for meta in chunk]
+
+        if prefix:
+            check_path(prefix)
+        found = filter(self._is_object, s3_client.again(read))
+        return iter(sorted(found, key=lambda entry: entry.path))
 
     def delete(self, path: str) -> None:
         """See `Store.delete`."""
@@ -115,7 +144,7 @@ class S3Store(Store):
 
         with s3_client.translated(self.url, check_path(path)):
             obstore.delete(self._client, path)
-        self._tags.pop(path, None)
+        self._contents.pop(path, None)
 
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
@@ -138,7 +167,7 @@ class S3Store(Store):
             except NotFoundError as error:
                 raise StorageError(f"There is no bucket {self.url}.", hint="Create it first.") from error
             except (AlreadyExistsError, StorageError) as error:
-                found = self._owner(path)
+                found = self._owner_after(path, error)
                 if found == owner:
                     return
                 if found is not None:
@@ -148,6 +177,18 @@ class S3Store(Store):
                 continue  # it was there and is gone: another writer's put failed, or a delete came between
             return
         raise StorageError(f"{self.url} says that {path} exists, and that it does not.")
+
+    def _owner_after(self, path: str, error: AlreadyExistsError | StorageError) -> str | None:
+        """Look whose an object is after a put that did not succeed; where that fails too, nobody knows."""
+        try:
+            return self._owner(path)
+        except StorageError as silence:
+            if s3_client.is_refusal(error):
+                raise error from error.__cause__
+            raise StorageError(
+                f"{silence.message} It is not known whether {path} was written.",
+                hint=f"{silence.hint} A write that is repeated with its idempotency key is made once.",
+            ) from silence
 
     def _owner(self, path: str) -> str | None:
         """Return the mark of whoever put an object, '' for a foreign one, None if there is none."""
@@ -160,44 +201,40 @@ class S3Store(Store):
             return None
         return str(found.attributes.get(_OWNER, ""))
 
-    def _head(self, path: str) -> ObjectMeta:
+    def _look(self, path: str) -> Content:
         import obstore
 
         with s3_client.translated(self.url, check_path(path)):
-            found = obstore.head(self._client, path)
-        self._remember(path, _tag(found))
-        return found
+            return self._remember(_content(path, obstore.head(self._client, path)))
 
-    def _remember(self, path: str, tag: str) -> None:
-        if len(self._tags) >= _KEPT_TAGS:
-            self._tags.clear()
-        self._tags[path] = tag
+    def _remember(self, content: Content) -> Content:
+        if len(self._contents) >= _KEPT_CONTENTS:
+            self._contents.clear()
+        self._contents[content.path] = content
+        return content
 
-    def _download(self, path: str) -> Path:
+    def _download(self, path: str, sha256: str | None) -> tuple[Content, Path]:
+        """Copy an object into the cache and hold it; again where it breaks off, or the cache is deleted."""
         import obstore
 
-        with s3_client.translated(self.url, path):
-            found = obstore.get(self._transfers, path)
-            tag = _tag(found.meta)
-            file = self._cache.keep(path, tag, self._chunks(path, found))
-        self._remember(path, tag)
-        return file
+        def read() -> tuple[Content, Path]:
+            with s3_client.translated(self.url, path):
+                found = obstore.get(self._transfers, path)
+            content = replace(self._remember(_content(path, found.meta)), sha256=sha256)
+            return content, self._cache.keep(content, self._chunks(path, found))
+
+        return s3_client.again(read)
 
     def _chunks(self, path: str, found: GetResult) -> Iterator[bytes]:
-        """Yield an object's bytes; one that ends early is an error."""
-        received = 0
         with s3_client.translated(self.url, path):
-            for chunk in found.stream():
-                received += len(chunk)
-                yield chunk
-        if received != found.meta["size"]:
-            raise StorageError(f"{path} broke off after {received} of {found.meta['size']} bytes.")
+            yield from map(bytes, found.stream())
 
     def _is_object(self, entry: Entry) -> bool:
         """Tell objects from what consoles leave in buckets: hidden names, and empty marks of folders."""
         return "/." not in f"/{entry.path}" and (entry.size > 0 or self.size(entry.path) is not None)
 
 
-def _tag(meta: ObjectMeta) -> str:
-    """Name an object's content: its ETag, where a server gives one."""
-    return meta["e_tag"] or f"{meta['last_modified'].isoformat()} {meta['size']}"
+def _content(path: str, meta: ObjectMeta) -> Content:
+    """Name an object's bytes: by their ETag, where a server gives one."""
+    tag = meta["e_tag"] or f"{meta['last_modified'].isoformat()} {meta['size']}"
+    return Content(path, tag, meta["size"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse.errors import AlreadyExistsError, MissingExtraError, NotFoundError, StorageError
 from lakehouse.store.s3_settings import S3Settings
@@ -15,8 +16,14 @@ from lakehouse.store.s3_settings import S3Settings
 if TYPE_CHECKING:
     from obstore.store import S3Store as Client
 
+T = TypeVar("T")
+
 _RETRY_SECONDS = 30
 _RETRIES = 5
+_FORBIDDEN = "status code: 403 "
+_READS = 3
+_QUICK_SECONDS = 10.0
+_FIRST_WAIT = timedelta(milliseconds=100)
 _STATUS = re.compile(r"(status code: \d+[^:<\n]*).*")
 
 # obstore's threads belong to one process: a forked child would wait for them for ever.
@@ -55,7 +62,7 @@ def connect(settings: S3Settings, *, timeout_seconds: int) -> Client:
         retry_config={
             "max_retries": _RETRIES,
             "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
-            "backoff": {"max_backoff": timedelta(seconds=5)},
+            "backoff": {"init_backoff": _FIRST_WAIT, "max_backoff": timedelta(seconds=5)},
         },
         credential_provider=settings.credentials,
     )
@@ -95,6 +102,36 @@ def translated(url: str, path: str) -> Iterator[None]:
         raise _ours(url, path, error) from _without_answer(error)
 
 
+def again(read: Callable[[], T]) -> T:
+    """Read, and read again where an answer breaks off: the client itself repeats only what has no answer yet.
+
+    What took long or was refused is not repeated, nor what the disk of the cache does not take.
+    """
+    begun = time.monotonic()
+    for attempt in range(1, _READS + 1):
+        try:
+            return read()
+        except StorageError as error:
+            cause = error.__cause__
+            disk = isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+            slow = time.monotonic() - begun > _QUICK_SECONDS
+            if attempt == _READS or disk or slow or is_refusal(error):
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Say whether the server refused a request for want of a right, so that it did nothing."""
+    return error.__cause__ is not None and _forbidden(error.__cause__)
+
+
+def _forbidden(error: BaseException) -> bool:
+    from obstore import exceptions
+
+    kinds = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError
+    return isinstance(error, kinds) or _FORBIDDEN in str(error)  # obstore gives a list no kind of its own
+
+
 def _ours(url: str, path: str, error: Exception) -> AlreadyExistsError | NotFoundError | StorageError:
     from obstore import exceptions
 
@@ -103,7 +140,7 @@ def _ours(url: str, path: str, error: Exception) -> AlreadyExistsError | NotFoun
             return AlreadyExistsError(f"{path} exists already.")
         case FileNotFoundError():
             return NotFoundError(f"There is no object {path} in {url}.")
-        case exceptions.PermissionDeniedError() | exceptions.UnauthenticatedError():
+        case _ if _forbidden(error):
             hint = "Check the AWS variables or profile, and that they may list, get, put and delete there."
         case _:
             hint = "Check the bucket's name, AWS_ENDPOINT_URL and the network, then try again."
@@ -111,8 +148,12 @@ def _ours(url: str, path: str, error: Exception) -> AlreadyExistsError | NotFoun
 
 
 def _without_answer(error: Exception) -> Exception:
-    """Copy an error without the server's answer: AWS repeats a session token that has expired in it."""
-    return type(error)(_reason(error))
+    """Take the server's answer out of an error itself, which tools may show as the context of ours.
+
+    AWS repeats in it a session token that has expired.
+    """
+    error.args = (_reason(error),)
+    return error
 
 
 def _reason(error: Exception) -> str:

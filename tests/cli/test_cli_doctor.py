@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lakehouse.store import LocalStore
+
 Run = Callable[..., Any]
 
 BARS = "market_data.bars_1d"
@@ -70,3 +72,20 @@ def test_an_empty_folder_is_no_lake(lake: Run, tmp_path: Path) -> None:
     ran = lake("doctor", "--lake", tmp_path / "nothing")
     assert ran.code == 1
     assert "There is no lake at" in ran.err
+
+
+def test_probe_tries_the_store_out_and_leaves_nothing(bars: Run, tmp_path: Path) -> None:
+    ran = bars("doctor", "--quick", "--probe", "--json")
+    assert (ran.code, ran.json["probe"]["safe"], ran.json["ok"]) == (0, True, True)
+    assert not list((tmp_path / "here/catalog").glob("probes/*"))
+
+
+def test_a_store_that_lets_two_writers_win_exits_with_1(bars: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overwrite(self: LocalStore, path: str, data: bytes) -> None:
+        (Path(self.url) / path).parent.mkdir(parents=True, exist_ok=True)
+        (Path(self.url) / path).write_bytes(data)
+
+    monkeypatch.setattr(LocalStore, "put_if_absent", overwrite)
+    ran = bars("doctor", "--quick", "--probe")
+    assert ran.code == 1
+    assert "NOT SAFE for a lake" in ran.out

@@ -29,7 +29,8 @@ _NAMES = (
         "snapshot",
         "snapshots",
     ),
-    *("checkout", "lock", "verify", "export", "history", "diff", "restore", "quarantine", "layout", "demo"),
+    *("checkout", "lock", "verify", "export", "history", "diff", "quarantine", "layout", "demo"),
+    *("compact", "retain", "restore"),
 )
 _HEAVY = (
     "deltalake",

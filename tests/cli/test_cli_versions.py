@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-import lakehouse
-
 Run = Callable[..., Any]
 BARS = "market_data.bars_1d"
 
@@ -75,18 +73,38 @@ def test_diff_of_a_version_that_is_not_there(two: Run) -> None:
     assert "has no version 9: its versions are 0 to 2" in ran.err
 
 
-def test_restore_makes_an_old_version_the_newest(two: Run) -> None:
-    before = lakehouse.open(".")[BARS].table.at(1).digest
-    done = two("restore", BARS, 1, "--message", "undo", "--json").json
-
-    assert (done["version"], done["operation"], done["message"], done["digest"]) == (
-        3,
-        "restore",
-        "undo",
-        before,
-    )
-
-
 @pytest.mark.parametrize("version", ["-1", "one", "1.5"])
 def test_a_version_that_is_no_number_is_wrong_usage(two: Run, version: str) -> None:
-    assert two("restore", BARS, version).code == 2
+    assert two("diff", BARS, version).code == 2
+
+
+def test_diff_of_two_locks_and_of_two_snapshots(two: Run) -> None:
+    for version, name in ((1, "old"), (2, "new")):
+        assert two("snapshot", name, f"{BARS}@{version}").code == 0
+        assert two("lock", f"{name}.lock", "--snapshot", name).code == 0
+    locks = two("diff", "old.lock", "new.lock", "--json").json["products"]
+    assert locks == two("diff", "--snapshots", "old", "new", "--json").json["products"]
+
+    (entry,) = locks
+    assert (entry["product"], entry["status"], entry["before"], entry["after"]) == (BARS, "changed", 1, 2)
+    (change,) = entry["changes"]
+    assert (change["_change"], change["symbol"], change["_columns"]) == ("changed", "AAPL", ["close"])
+    assert (change["_version"], change["_operation"], change["_message"]) == (2, "upsert", "correction")
+
+
+def test_diff_names_the_commits_behind_rows_as_text(two: Run) -> None:
+    out = two("diff", BARS, 1, 2).out
+
+    assert "behind them:" in out
+    assert "correction" in out
+
+
+def test_diff_of_equal_snapshots_says_so(two: Run) -> None:
+    two("snapshot", "one")
+
+    assert f"{BARS}: equal" in two("diff", "--snapshots", "one", "one").out
+
+
+@pytest.mark.parametrize("words", [(), ("a.lock",), (BARS, 1, 2, 3), (BARS, 1, "--snapshots", "a", "b")])
+def test_diff_of_something_else_is_wrong_usage(two: Run, words: tuple[object, ...]) -> None:
+    assert two("diff", *words).code == 2

@@ -9,7 +9,12 @@ import polars as pl
 import pytest
 
 import lakehouse
-from lakehouse.times import NS_PER_DAY
+from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.parquet_files import write_data_files
+from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.table import Change
+from lakehouse.times import NS_PER_DAY, Interval
 
 Bars = Callable[..., pl.DataFrame]
 
@@ -55,3 +60,18 @@ def product(lake: lakehouse.Lake, bars: Bars) -> lakehouse.Product:
     )
     made.append(bars())
     return made
+
+
+@pytest.fixture(scope="session")
+def rewrite() -> Callable[[lakehouse.Product], Commit]:
+    """Give a function that puts all rows of a product into new files, as a compaction does."""
+
+    def act(product: lakehouse.Product) -> Commit:
+        state, table, done = product.state(), product.table, Commit("", 0, "compact", "")
+        rows = read_stored(state, select_pieces(state, None, Interval()))
+        written = write_data_files(
+            table.store, table.path, state.schema, state.layout or Layout(), rows, writer="test"
+        )
+        return table.commit(state, Change(add=written, remove=tuple(state.files)), done)
+
+    return act

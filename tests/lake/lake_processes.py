@@ -12,6 +12,7 @@ process ends (see `fault_points`; 0 only counts them), `kill_after`, seconds aft
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -31,6 +32,8 @@ import lakehouse
 import lakehouse.checkouts
 import lakehouse.export
 import lakehouse.lake
+import lakehouse.maintenance.compact
+import lakehouse.maintenance.retain
 import lakehouse.pinning
 from lakehouse.catalog.contract import Contract
 from lakehouse.ingest import backfill, quarantine, restore, sources, write
@@ -44,6 +47,8 @@ from lakehouse.times import NS_PER_DAY
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
+    from lakehouse.maintenance.compact import CompactReport
+
 DIED = 9
 # Imported lazily by the library, and here once for all processes.
 FOREIGN = (deltalake, filelock, open_data_contract_standard.model, yaml)
@@ -55,6 +60,8 @@ LAZY = (
     lakehouse.checkouts,
     lakehouse.export,
     lakehouse.lake,
+    lakehouse.maintenance.compact,
+    lakehouse.maintenance.retain,
     lakehouse.pinning,
 )
 
@@ -96,6 +103,10 @@ def perform(lake: lakehouse.Lake, step: dict[str, Any]) -> Any:
             return lake.export(step["file"], step["target"])
         case "backfill":
             return lake.backfill(PRODUCT, step["source"])
+        case "compact":
+            return compact(lake, step.get("until", {}), json.dumps(step))
+        case "retain":
+            return lake.retain(PRODUCT, before=step["slot"] * 10 * NS_PER_DAY, dry_run=False)
         case "delete":
             start, end = (slot * 10 * NS_PER_DAY for slot in step["slots"])
             return lake[PRODUCT].delete(step["symbols"], start, end, **given)
@@ -105,6 +116,15 @@ def perform(lake: lakehouse.Lake, step: dict[str, Any]) -> Any:
             return lake[PRODUCT].quarantine.replay(step["version"], frame(step["rows"]))
         case verb:
             return getattr(lake[PRODUCT], verb)(frame(step["rows"]), **given)
+
+
+def compact(lake: lakehouse.Lake, until: dict[str, int], message: str) -> CompactReport:
+    """Compact once, and again until the product has come so far; the report names all commits."""
+    report = lake.compact(PRODUCT, dry_run=False, message=message)
+    commits = [*report.commits]
+    while any(getattr(lake[PRODUCT], name) < value for name, value in until.items()):
+        commits += lake.compact(PRODUCT, dry_run=False, message=message).commits
+    return dataclasses.replace(report, commits=tuple(commits))
 
 
 def work(job: Job, begin: Barrier) -> None:
@@ -129,7 +149,7 @@ def attempt(url: str, step: dict[str, Any]) -> dict[str, Any]:
         return {"step": step, "error": type(error).__name__, "message": str(error), "started": started}
     said = {
         name: getattr(result, name)
-        for name in ("version", "repeated", "committed", "skipped")
+        for name in ("version", "repeated", "committed", "skipped", "commits")
         if hasattr(result, name)
     }
     return {"step": step, "error": None, "started": started, "ended": time.monotonic(), **said}

@@ -100,7 +100,14 @@ def facts_of(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {name: lake.checkout(name).digests for name in (s.name for s in lake.snapshots())}
     for product in map(lake.__getitem__, lake.products()):
         quarantined = sum(commit.quarantined for commit in product.history())
-        found[str(product.name)] = (product.digest, product.rows, quarantined, product.contract.version)
+        files = len(product.state().files)
+        found[str(product.name)] = (
+            product.digest,
+            product.rows,
+            quarantined,
+            product.contract.version,
+            files,
+        )
     if (folder / "new.lock").exists():
         found["lock"] = lakehouse.checkout(folder / "new.lock", root=folder / "lake").digests
     if (folder / "export" / "catalog" / "lake.json").exists():
@@ -129,6 +136,12 @@ def check_whole(folder: Path) -> None:
 
 def with_bad_rows(folder: Path) -> None:
     lakehouse.open(folder / "lake")[NAME].append(frame(NEW))
+
+
+def with_late_rows(folder: Path) -> None:
+    product = lakehouse.open(folder / "lake")[NAME]
+    for slot in (7, 8):
+        product.append(frame([["C", slot - 7, 1.0, slot], ["C", slot - 2, 1.0, slot]]))
 
 
 def with_a_source(folder: Path) -> None:
@@ -183,6 +196,8 @@ SCENARIOS = {
         lambda _: [{"do": "update", "rows": [["A", 1, 9.0, 9], ["A", 4, 9.0, 9]], "key": "k"}]
     ),
     "delete": Scenario(lambda _: [{"do": "delete", "symbols": ["A"], "slots": [1, 4], "key": "k"}]),
+    "compact": Scenario(lambda _: [{"do": "compact"}], with_late_rows),
+    "retain": Scenario(lambda _: [{"do": "retain", "slot": 1}], with_late_rows),
     "restore": Scenario(lambda _: [{"do": "restore", "version": 1, "key": "k"}], with_bad_rows),
     "replay": Scenario(
         lambda _: [{"do": "replay", "version": 2, "rows": [["B", 8, 1.0, 92]]}], with_bad_rows
@@ -250,7 +265,7 @@ def between(fact: str, before: dict[str, Any], done: dict[str, Any]) -> list[Any
     """Return what a fact may be between two steps: the contract is published before rows come."""
     if fact != NAME or before.get(NAME) is None:
         return []
-    return [(*before[NAME][:3], done[NAME][3])]
+    return [(*before[NAME][:3], done[NAME][3], before[NAME][4])]
 
 
 def test_writers_that_are_killed_at_any_time_lose_and_double_nothing(server: Server, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import deltalake
 import polars as pl
@@ -21,24 +21,15 @@ from lakehouse.partitions import replay
 from lakehouse.partitions.reading import read_stored, select_pieces
 from lakehouse.times import Interval
 
+if TYPE_CHECKING:
+    from tests.conftest import S3Server
+
 NAME = "market_data.bars_1m"
 KEY = ("symbol", "time")
 ROOT = Path(__file__).parents[2]
 
 Bars = Callable[..., pl.DataFrame]
 NewLake = Callable[[], lakehouse.Lake]
-
-# One request after the other, so that the server itself has no races; it ends when its standard input does.
-MOTO = """
-import logging, sys, threading
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
-logging.getLogger("werkzeug").setLevel("ERROR")
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-print(server.server_port, flush=True)
-sys.stdin.read()
-"""
 
 # Appends three days, one a commit, and says the versions; the days of two writers are the same.
 WRITER = """
@@ -57,41 +48,16 @@ for day in range(4):
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Give the server of LAKEHOUSE_TEST_S3_ENDPOINT (with the AWS keys of the environment), else moto."""
-    pytest.importorskip("obstore", reason="the extra s3 is not installed")
-    if given := os.environ.get("LAKEHOUSE_TEST_S3_ENDPOINT"):
-        yield given
-        return
-    pytest.importorskip("moto.server", reason="moto's server is not installed")
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", MOTO], stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        with suppress(OSError):
-            process.communicate(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def bucket(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bucket(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give a new bucket, and set the variables with which this process and its children reach it."""
-    boto3 = pytest.importorskip("boto3", reason="the extra s3 is not installed")
-    variables = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "test-key"),
-        "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY", "test-secret"),
-        "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1"),
+    variables = s3_server.environment | {
         "LAKEHOUSE_CACHE": str(tmp_path_factory.mktemp("cache")),
         "PYTHONPATH": str(ROOT),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        name = f"lake-{uuid.uuid4().hex[:12]}"
-        client = boto3.client("s3", endpoint_url=endpoint, region_name=variables["AWS_REGION"])
-        client.create_bucket(Bucket=name)
-        yield name
+        yield s3_server.new_bucket()
 
 
 @pytest.fixture
@@ -164,6 +130,22 @@ def test_every_kind_of_write_makes_a_version(product: lakehouse.Product, bars: B
     assert product.verify().ok
 
 
+def test_a_product_is_compacted_cut_and_restored(product: lakehouse.Product, bars: Bars) -> None:
+    lake, digest = lakehouse.open(product.table.store.url), product.digest
+    lake.snapshot("before")
+    product.append(bars(("AAPL",)))
+    product.append(bars(("MSFT",), first=19_725))
+    whole = product.digest
+    report = lake.compact(NAME, dry_run=False)
+    assert (report.files_before, report.files_after, report.commits) == (3, 1, (4,))
+    assert (product.digest, product.rows) == (whole, 12)
+    cut = lake.retain(NAME, before="2024-01-03T12:00", dry_run=False)
+    assert (cut.rows, product.rows, [held.holder.name for held in cut.held]) == (3, 9, [])
+    assert lake.restore(NAME, "before", dry_run=False).commit == 6
+    assert product.digest == digest
+    assert product.verify().ok
+
+
 def test_a_refused_write_leaves_the_bucket_as_it_was(product: lakehouse.Product, bars: Bars) -> None:
     objects = [entry.path for entry in product.table.store.list("")]
     with pytest.raises(KeyConflictError, match="stored"):
@@ -232,7 +214,7 @@ def test_checkpoints_are_written_and_read(
 
 
 def test_a_checkpoint_goes_where_the_profile_says(
-    endpoint: str, bucket: str, bars: Bars, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    s3_server: S3Server, bucket: str, bars: Bars, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Deltalake reads no endpoint from the files of AWS: it asked amazonaws.com, for minutes."""
     given = os.environ
@@ -242,7 +224,7 @@ def test_a_checkpoint_goes_where_the_profile_says(
     ]
     (tmp_path / "credentials").write_text("\n".join(lines))
     region = given["AWS_REGION"]
-    (tmp_path / "config").write_text(f"[profile quant]\nregion={region}\nendpoint_url={endpoint}\n")
+    (tmp_path / "config").write_text(f"[profile quant]\nregion={region}\nendpoint_url={s3_server.endpoint}\n")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))

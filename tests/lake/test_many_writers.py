@@ -17,8 +17,9 @@ import pytest
 import lakehouse
 from lakehouse.catalog.rule import Rule
 from lakehouse.errors import ContractError, KeyConflictError
+from lakehouse.ingest import write
 from lakehouse.partitions.digest import digest_of
-from lakehouse.partitions.parquet_files import WrittenFile, write_data_files
+from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, select_pieces
 from lakehouse.times import NS_PER_DAY, Interval
 
@@ -231,14 +232,57 @@ def test_writers_of_the_same_rows_all_get_through(lake: lakehouse.Lake, run: Run
     assert len(product.history()) == 34
 
 
+@pytest.mark.parametrize("key", KEYS, ids=["keyed", "keyless"])
+def test_a_compaction_in_a_loop_loses_nothing_of_eight_writers(
+    lake: lakehouse.Lake, run: Run, key: tuple[str, ...]
+) -> None:
+    product = new_product(lake, key)
+    steps: list[list[Step]] = [
+        [
+            {"do": "append", "rows": [["AB"[n % 2], 8 * n + me if key else n % 3, 1.0, 100 * me + n]]}
+            for n in range(10)
+        ]
+        for me in range(8)
+    ]
+    said = run(lake.url, *steps, [{"do": "compact", "until": {"rows": 80}}])
+    assert {line["error"] for lines in said for line in lines} == {None}
+    compactions = said[-1][0]["commits"]
+    assert len(compactions) > 2
+    landed = [line["version"] for lines in said[:-1] for line in lines]
+    assert sorted(landed + compactions) == list(range(1, 81 + len(compactions)))
+    assert len(check(product, key)) == 80
+    lake.compact(NAME, dry_run=False)
+    assert len(product.state().files) == len({file.partition for file in product.state().files})
+
+
+def test_writers_of_every_kind_and_two_compactions_have_one_order(lake: lakehouse.Lake, run: Run) -> None:
+    product = new_product(lake, ())
+    steps: list[list[Step]] = [
+        [
+            step
+            for n in range(3)
+            for step in (
+                {"do": "append", "rows": [["A", 3 * n + me, 1.0, 10 * me + n]]},
+                {"do": "upsert", "rows": [["A", n, 2.0, 10 * me + n], ["B", me, 2.0, n]]},
+                {"do": "update", "rows": [["A", n, 3.0, n], ["A", n + 1, 3.0, me]]},
+                {"do": "delete", "symbols": ["A"], "slots": [n, n + 1]},
+            )
+        ]
+        for me in range(3)
+    ]
+    said = run(lake.url, *steps, *([{"do": "compact", "until": {"version": last}}] for last in (20, 36)))
+    assert {line["error"] for lines in said for line in lines} == {None}
+    check(product, ())
+
+
 def test_threads_share_a_product(lake: lakehouse.Lake) -> None:
     product = new_product(lake, ())
 
-    def write(me: int) -> None:
+    def append(me: int) -> None:
         for n in range(5):
             product.append(frame([["A", n, 1.0, 10 * me + n]]))
 
-    threads = [threading.Thread(target=write, args=(me,)) for me in range(4)]
+    threads = [threading.Thread(target=append, args=(me,)) for me in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -267,11 +311,20 @@ PAIRS: dict[str, tuple[Step, Step]] = {
         {"do": "delete", "symbols": ["A"], "slots": [0, 4]},
         {"do": "delete", "symbols": ["A"], "slots": [1, 6]},
     ),
+    "compact": ({"do": "compact"}, {"do": "compact"}),
 }
 
 
+# A compaction reads no more than its sources, and of two the second finds nothing left to do.
+UNDISTURBED = {("compact", "append"), ("compact", "compact")}
+
+
 def take(product: lakehouse.Product, step: Step) -> lakehouse.Commit:
+    """Take a step; return its commit, or the newest where it found nothing to do."""
     message = json.dumps(step)
+    if step["do"] == "compact":
+        lakehouse.open(product.table.store.url).compact(NAME, dry_run=False, message=message)
+        return product.history()[0]
     if step["do"] == "delete":
         start, end = (slot * 10 * NS_PER_DAY for slot in step["slots"])
         return product.delete(step["symbols"], start, end, message=message)
@@ -286,15 +339,17 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]],
     def install(happen: Callable[[], object]) -> list[int]:
         plans: list[int] = []
 
-        def files(*planned: Any, writer: str) -> list[WrittenFile]:
+        write_files = write._write_files
+
+        def files(*planned: Any) -> list[WrittenFile]:
             plans.append(len(plans))
-            written = write_data_files(*planned, writer=writer)
+            written = write_files(*planned)
             if len(plans) == 1:
                 happen()
                 plans[1:] = []  # what happened may have written too
             return written
 
-        monkeypatch.setattr("lakehouse.ingest.write.write_data_files", files)
+        monkeypatch.setattr(write, "_write_files", files)
         return plans
 
     return install
@@ -307,12 +362,16 @@ def test_a_write_that_was_planned_before_another_landed_is_planned_again(
     lake: lakehouse.Lake, between: Any, first: str, second: str, key: tuple[str, ...]
 ) -> None:
     product = new_product(lake, key)
-    take(product, {"do": "append", "rows": [["A", slot, 0.0, slot] for slot in (0, 1, 3, 5)]})
+    for symbol in "ABC":  # several files of each partition, for a compaction
+        take(product, {"do": "append", "rows": [[symbol, slot, 0.0, slot] for slot in (0, 1, 3, 5)]})
     other = lakehouse.open(lake.url)[NAME]
     plans = between(lambda: take(other, PAIRS[second][1]))
     commit = take(product, PAIRS[first][0])
-    assert (commit.version, len(plans)) == (3, 2)
-    assert [json.loads(each.message)["do"] for each in product.history()[:2]] == [first, second]
+    assert len(plans) == (1 if (first, second) in UNDISTURBED else 2)
+    landed = [second] if (first, second) == ("compact", "compact") else [first, second]
+    assert commit.version == 3 + len(landed)
+    done = [json.loads(each.message)["do"] for each in product.history()[:-4]]
+    assert done == landed
     check(product, key)
 
 

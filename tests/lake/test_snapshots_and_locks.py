@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import lakehouse
+from lakehouse import opening
 from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, NotFoundError
 
 Bars = Callable[..., pl.DataFrame]
@@ -171,3 +172,16 @@ def test_an_export_never_goes_into_a_lake(
     lake.lock(tmp_path / "lake.lock")
     with pytest.raises(AlreadyExistsError, match="There is a lake at"):
         lake.export(tmp_path / "lake.lock", lake.url)
+
+
+def test_files_of_a_large_lock_are_looked_at_when_they_are_read(
+    lake: lakehouse.Lake, product: lakehouse.Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lake.lock"
+    lake.lock(lock)
+    Path(lake.url, product.state().files[0].path).unlink()
+    monkeypatch.setattr(opening, "_FILES_LOOKED_AT", 0)
+    past = lakehouse.checkout(lock)
+    assert [problem.path for problem in past.verify(quick=True).problems] == [product.state().files[0].path]
+    with pytest.raises(IntegrityError, match="is missing"):
+        past["market_data.bars_1m"].read()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakehouse import partitions
 from lakehouse.partitions.digest import EMPTY, add, digest_of, subtract
+from lakehouse.schema import TYPES, stored_type
+from lakehouse.times import NS_PER_DAY
 
 MASK = 2**64 - 1
 
@@ -43,6 +49,33 @@ def slow_words(value: float | str | bool | None) -> tuple[int | None, int | None
     else:
         word = int(value) & MASK
     return word, word
+
+
+SPECIFICATION = Path(partitions.__file__).with_name("DIGEST.md").read_text(encoding="utf-8")
+VECTORS = re.findall(r"^\| (\S+) \| `(.+)` \| `([0-9a-f]{32})` \|$", SPECIFICATION, re.MULTILINE)
+
+
+def stored(kind: str, value: object) -> pa.Array:
+    """Put one value of a specified type, times as nanoseconds, into the type that it is stored in."""
+    times = {"date": ("int32", NS_PER_DAY), "timestamp[us]": ("int64", 1000)}
+    if kind in times and isinstance(value, int):
+        integer, scale = times[kind]
+        return pa.array([value // scale], integer).view(stored_type(kind))
+    return pa.array([value], stored_type(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "digest"), VECTORS, ids=[f"{kind} {text}" for kind, text, _ in VECTORS]
+)
+def test_a_vector_of_the_specification(kind: str, text: str, digest: str) -> None:
+    value = json.loads(text)
+    table = pa.Table.from_arrays([stored(kind, value)], ["x"])
+    assert slow_digest([{"x": value}]) == digest
+    assert digest_of(table) == digest
+
+
+def test_the_vectors_cover_every_type() -> None:
+    assert {kind for kind, _, _ in VECTORS} == set(TYPES)
 
 
 def finalise(lane: int) -> int:

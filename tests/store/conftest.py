@@ -7,89 +7,18 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lakehouse.store import Store, open_store
 
+if TYPE_CHECKING:
+    from tests.conftest import S3Server
+
 NewStore = Callable[[], Store]
-
-# One request after the other, so that the server itself has no races; it ends when its standard input does.
-_MOTO = """
-import logging, sys, threading
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
-logging.getLogger("werkzeug").setLevel("ERROR")
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-print(server.server_port, flush=True)
-sys.stdin.read()
-"""
-
-
-@dataclass
-class S3Server:
-    """A server, and what a process needs in its environment to use it."""
-
-    endpoint: str
-    environment: dict[str, str] = field(repr=False)
-
-    def client(self) -> Any:
-        """Return a boto3 client: an oracle that is not obstore."""
-        import boto3
-
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=self.environment["AWS_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
-
-    def new_bucket(self) -> str:
-        """Create a bucket that nobody has used."""
-        name = f"lake-{uuid.uuid4().hex[:12]}"
-        self.client().create_bucket(Bucket=name)
-        return name
-
-
-@pytest.fixture(scope="session")
-def s3_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the cache folder of the stores under test."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
-def s3_server(s3_cache: Path) -> Iterator[S3Server]:
-    """Give the server of LAKEHOUSE_TEST_S3_ENDPOINT (with the AWS keys of the environment), else moto."""
-    given = os.environ.get("LAKEHOUSE_TEST_S3_ENDPOINT")
-    pytest.importorskip("obstore", reason="the extra s3 is not installed")
-    if given:
-        yield S3Server(given, _environment(given, s3_cache))
-        return
-    pytest.importorskip("moto.server", reason="moto's server is not installed")
-    command = [sys.executable, "-c", _MOTO]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        endpoint = f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        yield S3Server(endpoint, _environment(endpoint, s3_cache))
-        with suppress(OSError):
-            process.communicate(timeout=10)
-
-
-def _environment(endpoint: str, cache: Path) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "test-key"),
-        "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY", "test-secret"),
-        "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1"),
-        "LAKEHOUSE_CACHE": str(cache),
-    }
 
 
 @pytest.fixture(scope="session")

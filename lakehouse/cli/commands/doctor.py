@@ -33,6 +33,7 @@ def add_commands(commands: Commands) -> None:
             "doctor market_data.bars_1d --json",
             "doctor --apply",
             "doctor --apply --source /backup/lake",
+            "doctor --probe --quick",
         ),
     )
     parser.add_argument("products", nargs="*", metavar="PRODUCT", help="by default the whole lake")
@@ -42,6 +43,9 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument(
         "--source", metavar="PATH", help="a lake, export or backup to put lost files back from"
     )
+    parser.add_argument(
+        "--probe", action="store_true", help="also try out whether of writers who race exactly one wins"
+    )
     parser.add_argument("--author", default="", help="who; by default LAKEHOUSE_AUTHOR, else user@host")
 
 
@@ -50,14 +54,22 @@ def doctor(options: argparse.Namespace) -> Reply:
     from lakehouse.cli.reply import Reply
     from lakehouse.lake import Lake
 
-    found = Lake(_store(find_root(options))).doctor(
+    store = _store(find_root(options))
+    found = Lake(store).doctor(
         products=options.products or None,
         quick=options.quick,
         repair=options.apply,
         source=options.source,
         author=options.author,
     )
-    return Reply(_document(found), [str(found)], exit_code=0 if found.ok else 1)
+    document, blocks, ok = _document(found), [str(found)], found.ok
+    if options.probe:
+        from lakehouse.store.probe import probe_store
+
+        probe = probe_store(store)
+        document["probe"] = {"ok": probe.ok, "safe": probe.safe, **dataclasses.asdict(probe)}
+        blocks, ok = [str(probe), *blocks], ok and probe.ok
+    return Reply(document, blocks, exit_code=0 if ok else 1)
 
 
 def _store(root: str) -> Store:

@@ -51,6 +51,7 @@ def add_commands(commands: Commands) -> None:
 def shell(options: argparse.Namespace) -> Reply:
     """Write the views and start DuckDB on them."""
     import tempfile
+    from contextlib import ExitStack
     from pathlib import Path
 
     from lakehouse.cli.reply import Reply
@@ -63,8 +64,12 @@ def shell(options: argparse.Namespace) -> Reply:
     if options.write:
         return _written(states, options.write)
     program = find_duckdb()
-    with tempfile.TemporaryDirectory(prefix="lakehouse-shell-", ignore_cleanup_errors=True) as folder:
-        command = [program, *write_session(states, Path(folder) / "lake-views.duckdb"), *options.passed]
+    with (
+        ExitStack() as held,
+        tempfile.TemporaryDirectory(prefix="lakehouse-shell-", ignore_cleanup_errors=True) as folder,
+    ):
+        words = write_session(states, Path(folder) / "lake-views.duckdb", held=held)
+        command = [program, *words, *options.passed]
         return Reply(exit_code=run(command), printed=True)
 
 

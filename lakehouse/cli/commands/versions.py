@@ -1,4 +1,4 @@
-"""history, diff, restore: the versions of one product."""
+"""history: the commits of one product."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from lakehouse.cli.parser import Commands
     from lakehouse.cli.reply import Reply
 
-_ROWS_SHOWN = 20
 _COLUMNS = (
     *("version", "time", "operation", "rows_in", "accepted", "quarantined", "duplicates", "removed", "rows"),
     *("author", "source", "message"),
@@ -21,7 +20,7 @@ _COLUMNS = (
 
 
 def add_commands(commands: Commands) -> None:
-    """Add `history`, `diff` and `restore`."""
+    """Add `history`."""
     parser = commands.add(
         "history",
         history,
@@ -31,35 +30,6 @@ def add_commands(commands: Commands) -> None:
     )
     parser.add_argument("product", metavar="PRODUCT")
     parser.add_argument("--limit", type=count, metavar="N", help="the newest N; by default all")
-    parser = commands.add(
-        "diff",
-        diff,
-        "show the rows that differ between two versions, by key",
-        group="ask",
-        examples=("diff market_data.bars_1d 3 4", "diff market_data.bars_1d 3 --json"),
-    )
-    parser.add_argument("product", metavar="PRODUCT")
-    parser.add_argument("before", type=count, metavar="V1", help="a version")
-    parser.add_argument("after", type=count, nargs="?", metavar="V2", help="another; by default the newest")
-    parser.add_argument(
-        "--rows",
-        type=count,
-        default=_ROWS_SHOWN,
-        metavar="N",
-        help=f"most rows to show; by default {_ROWS_SHOWN}, 0 for all",
-    )
-    parser = commands.add(
-        "restore",
-        restore,
-        "make an old version the newest, as a commit of its own",
-        group="write",
-        notes="Nothing is lost: the versions in between stay readable.",
-        examples=("restore market_data.bars_1d 3 --message 'undo the bad load'",),
-    )
-    parser.add_argument("product", metavar="PRODUCT")
-    parser.add_argument("version", type=count, metavar="VERSION")
-    parser.add_argument("--author", default="", help="who; by default LAKEHOUSE_AUTHOR, else user@host")
-    parser.add_argument("--message", default="", help="why, for the commit's record")
 
 
 def history(options: argparse.Namespace) -> Reply:
@@ -74,29 +44,3 @@ def history(options: argparse.Namespace) -> Reply:
     return Reply(
         rows, [Grid(rows, _COLUMNS, formats={"time": time_text}, one_line=True)] if rows else [empty]
     )
-
-
-def diff(options: argparse.Namespace) -> Reply:
-    """Compare two versions."""
-    from lakehouse.cli.reply import Reply, Rows
-
-    product = open_lake(options)[options.product]
-    after = product.version if options.after is None else options.after
-    found = product.diff(options.before, after)
-    parts = {"added": found.added, "removed": found.removed, "changed": found.changed}
-    document = {"product": str(product.name), "before": options.before, "after": after, **parts}
-    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in parts.items())
-    title = f"{product.name}, version {options.before} to {after}: {counts}"
-    shown = [Rows(rows, options.rows, f"{name}:") for name, rows in parts.items() if len(rows)]
-    return Reply(document, [title, *shown])
-
-
-def restore(options: argparse.Namespace) -> Reply:
-    """Restore a version."""
-    from lakehouse.cli.commits import commit_row
-    from lakehouse.cli.reply import Reply
-
-    product = open_lake(options)[options.product]
-    commit = product.restore(options.version, author=options.author, message=options.message)
-    line = f"Version {commit.version} of {product.name} is version {options.version} again"
-    return Reply(commit_row(commit), [f"{line}: {commit.rows:,} rows."])

@@ -14,11 +14,12 @@ import polars as pl
 from lakehouse.errors import SourceError
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.matching import find_symbol_column
-from lakehouse.ingest.sources.opener import LocalOpener, Opener
+from lakehouse.ingest.sources.opener import Opener
 from lakehouse.ingest.sources.patterns import compile_pattern
+from lakehouse.ingest.sources.places import find_place
 from lakehouse.ingest.sources.reading import FileName, in_case, open_rows, read_payload, to_arrow
 from lakehouse.ingest.sources.recipe import CLOCK_FORMATS, Recipe
-from lakehouse.ingest.sources.template import PathTemplate, fill, has_placeholder, read_day, split_template
+from lakehouse.ingest.sources.template import PathTemplate, fill, read_day
 from lakehouse.ingest.sources.unpack import DATA_SUFFIXES, Payload, bare_stem, unpack
 from lakehouse.ingest.sources.zones import localise
 from lakehouse.schema import RAW_PREFIX, TableSchema
@@ -63,26 +64,25 @@ class FileSource(Source):
         *,
         opener: Opener | None = None,
     ) -> None:
-        """Find the place; nothing is read yet.
+        """Find the place; no file is read yet.
 
         Args:
             path: a file, a folder (every data file below, or those that the recipe's `files` takes), or a
-                template or glob such as 'data/{symbol}/*.csv.gz'.
+                template or glob such as 'data/{symbol}/*.csv.gz'; or the URL of one, as 's3://bucket/data',
+                'https://host/bars.csv' and whatever fsspec knows.
             recipe: a dict, a .yaml or .toml file, the name of a shipped one, or None for the automatic
                 reading.
             opener: where else than on the local disk the files lie; `path` is then a template inside it.
 
         Raises:
-            ArgumentError: the recipe or the template can not mean anything.
-            SourceError: there is nothing at `path`.
+            ArgumentError: the recipe, the template or the URL can not mean anything.
+            MissingExtraError: the URL needs the extra `s3`, or another library, that is not installed.
+            SourceError: there is nothing at `path`, or it can not be reached.
         """
         self.recipe = Recipe.load(recipe)
-        self.name = str(path)
-        folder, self._template, self._only = _locate(
-            Path(path).expanduser().as_posix(), self.recipe, local=opener is None
-        )
-        self._opener = opener or LocalOpener(folder)
-        self._folder = folder
+        self._place = find_place(path, self.recipe.files, opener)
+        self.name = self._place.name
+        self._opener = self._place.opener
         self._entry = PathTemplate.parse(self.recipe.entry) if self.recipe.entry else None
 
     def symbols(self) -> tuple[str, ...]:
@@ -147,11 +147,12 @@ class FileSource(Source):
         )
 
     def _files(self) -> tuple[_File, ...]:
-        names = [self._only] if self._only else self._opener.names()
+        place = self._place
+        names = [place.only] if place.only else self._opener.names()
         found = tuple(_File(name, parts) for name in names if (parts := self._parts(name)) is not None)
         if not found:
-            wanted = f"files like {self._template.text!r}" if self._template else "data files"
-            raise SourceError(f"There are no {wanted} in {self._folder}.")
+            wanted = f"files like {place.template.text!r}" if place.template else "data files"
+            raise SourceError(f"There are no {wanted} in {place.folder}.")
         return found
 
     def _file(self, name: str) -> _File:
@@ -161,12 +162,10 @@ class FileSource(Source):
         return _File(name, parts)
 
     def _parts(self, name: str) -> Mapping[str, str] | None:
-        if self._template is None:
-            return {} if self._only or name.lower().endswith(DATA_SUFFIXES) else None
-        if self._only is None:
-            return self._template.match(name)
-        path = (Path(self._folder) / name).absolute().as_posix()
-        return self._template.match_end(path)
+        template, only = self._place.template, self._place.only
+        if template is None:
+            return {} if only or name.lower().endswith(DATA_SUFFIXES) else None
+        return template.match(name) if only is None else template.match_end(self._place.full_path(name))
 
     def _bytes(self, file: _File) -> bytes:
         with self._opener.open(file.name) as handle:
@@ -256,21 +255,6 @@ class FileSource(Source):
         midnights = pl.Series([day.toordinal() - 719_163, day.toordinal() - 719_162]) * (NS_PER_DAY // 1000)
         start, end = localise(midnights, rule.time_zone or "UTC", rule.fold or "earliest", file.name)
         return Interval(start * 1000, end * 1000)
-
-
-def _locate(path: str, recipe: Recipe, *, local: bool) -> tuple[str, PathTemplate | None, str | None]:
-    """Split what the user named into a folder, a template of files below, and the file if it is one."""
-    place = Path(path)
-    template = PathTemplate.parse(recipe.files) if recipe.files else None
-    if local and place.is_file():
-        return place.parent.as_posix(), template, place.name
-    if local and place.is_dir():
-        return path, template, None
-    if has_placeholder(path):
-        folder, below = split_template(path)
-        if not local or Path(folder).is_dir():
-            return folder, PathTemplate.parse(below), None
-    raise SourceError(f"There is no file, folder or template of files at {path!r}.")
 
 
 def _chunk_id(name: str, chunk: Chunk, content: str, recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""Where source files lie: the one place that touches a disk, so that a bucket can stand in for it."""
+"""Where source files lie: the one place that touches a disk, so that a bucket can stand in (`remote`)."""
 
 from __future__ import annotations
 

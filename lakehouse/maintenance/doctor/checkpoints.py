@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lakehouse.errors import NotFoundError
 from lakehouse.maintenance.doctor.documents import UNREADABLE, message_of
 from lakehouse.maintenance.doctor.findings import Finding, Repair
 from lakehouse.maintenance.doctor.log import CHECKPOINT, LAST_CHECKPOINT, LogReading, Moment
-from lakehouse.partitions.delta_log import read_add, read_metadata
+from lakehouse.partitions.checkpoints import checkpoint_path, read_checkpoint
+from lakehouse.partitions.delta_log import read_metadata
 from lakehouse.store import Entry, Store
 
 _RENEW = Repair("renew-checkpoint", "delete what is torn or wrong, and write a new checkpoint from the log")
@@ -45,7 +45,7 @@ def check_checkpoints(
             found = _read(store, table, version)
         except NotFoundError:
             continue
-        except (*UNREADABLE, pa.ArrowException, OSError) as error:
+        except (*UNREADABLE, pa.ArrowException, OSError, StopIteration) as error:
             what = f"the checkpoint can not be read: {message_of(error)}"
             yield Finding("torn-checkpoint", path, what, repair=repair, advice=advice)
             continue
@@ -64,17 +64,11 @@ def check_checkpoints(
     yield from _check_pointer(store, table, there, log.newest, repair, advice)
 
 
-def checkpoint_path(table: str, version: int) -> str:
-    """Return where the checkpoint of a version lies."""
-    return f"{table}/_delta_log/{version:020}.checkpoint.parquet"
-
-
 def _read(store: Store, table: str, version: int) -> Moment:
-    rows = pq.read_table(store.local_path(checkpoint_path(table, version)), columns=_COLUMNS).to_pylist()
-    adds = [read_add(row["add"], table_path=table) for row in rows if row["add"]]
-    metadata = [row["metaData"] for row in rows if row.get("metaData")]
-    keys = frozenset(row["txn"]["appId"] for row in rows if row.get("txn"))
-    return Moment(version, {file.path: file for file in adds}, keys, metadata[0])
+    actions, files = read_checkpoint(store.local_path(checkpoint_path(table, version)), table=table)
+    metadata = next(action["metaData"] for action in actions if "metaData" in action)
+    keys = frozenset(action["txn"]["appId"] for action in actions if "txn" in action)
+    return Moment(version, {file.path: file for file in files}, keys, metadata)
 
 
 def _same(found: Moment, told: Moment) -> bool:
@@ -121,5 +115,4 @@ def _check_pointer(
         yield Finding("wrong-last-checkpoint", path, what, repair=repair, advice=advice)
 
 
-_COLUMNS = ["add", "metaData", "txn"]
 _FACTS = ("size", "rows", "sha256", "digest", "min_symbol", "max_symbol", "min_time", "max_time", "columns")

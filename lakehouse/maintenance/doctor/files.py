@@ -12,13 +12,11 @@ import pyarrow.parquet as pq
 from lakehouse.errors import NotFoundError
 from lakehouse.maintenance.doctor.documents import UNREADABLE, message_of
 from lakehouse.maintenance.doctor.findings import Finding
-from lakehouse.partitions import digest as digests
-from lakehouse.partitions.reading import read_stored, select_pieces
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import workers
+from lakehouse.partitions.verify import content_digest
 from lakehouse.schema import SEQUENCE, stored_schema
 from lakehouse.store import LocalStore, Store
-from lakehouse.times import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +134,7 @@ def _check_rows(state: TableState, file: DataFile, holders: str) -> Iterator[Fin
         if drift is not None:
             yield drift
             return
-        alone = TableState(
-            state.store, state.name, state.major, state.version, state.schema, state.layout, (file,)
-        )
-        found = digests.digest_of(read_stored(alone, select_pieces(alone, None, Interval())))
+        found = content_digest(state, file)
     except (*UNREADABLE, pa.ArrowException, OSError) as error:
         yield Finding("record-mismatch", file.path, f"its rows can not be read: {message_of(error)}")
         return

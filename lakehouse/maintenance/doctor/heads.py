@@ -70,7 +70,7 @@ def with_advice(
     else:
         advice = (
             "Put the file back from a backup or an export (lake doctor --source PATH), or go back to the "
-            f"newest intact version: lake restore {head.name} {version}"
+            f"newest intact version: lake restore {head.name} {version} --apply"
         )
     return [replace(each, advice=advice) if each.path in live else each for each in found]
 

@@ -13,11 +13,7 @@ from collections.abc import Iterable
 
 from lakehouse.catalog.condemned import FINAL, FOLDER, list_condemned
 from lakehouse.errors import AlreadyExistsError, IntegrityError, LakehouseError, NotFoundError
-from lakehouse.maintenance.doctor.checkpoints import (
-    check_checkpoints,
-    checkpoint_path,
-    checkpoint_versions,
-)
+from lakehouse.maintenance.doctor.checkpoints import check_checkpoints, checkpoint_versions
 from lakehouse.maintenance.doctor.copies import Copies
 from lakehouse.maintenance.doctor.findings import Finding, Repaired
 from lakehouse.maintenance.doctor.heads import table_at
@@ -25,6 +21,7 @@ from lakehouse.maintenance.doctor.kept import kept_path
 from lakehouse.maintenance.doctor.log import LAST_CHECKPOINT, read_log
 from lakehouse.maintenance.doctor.strays import OLD_S
 from lakehouse.maintenance.gc import collect
+from lakehouse.partitions.checkpoints import checkpoint_path
 from lakehouse.store import Store
 from lakehouse.store.unfinished import delete_unfinished
 

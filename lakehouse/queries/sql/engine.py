@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,9 @@ class Engine:
         import duckdb
 
         folder = tempfile.mkdtemp(prefix="lakehouse-sql-")
-        self._finish = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._held = ExitStack()
+        self._held.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._finish = weakref.finalize(self, self._held.close)
         settings = {**_SETTINGS, "temp_directory": literal(folder), "memory_limit": literal(memory_limit)}
         with translated({}):
             self.connection = duckdb.connect(":memory:")
@@ -52,7 +55,7 @@ class Engine:
 
     def load(self, views: Sequence[View]) -> Mapping[Path, ProductName]:
         """Make the views, lock the engine, and return its files with the products to which they belong."""
-        listed = [(view, view.paths()) for view in views]
+        listed = [(view, view.paths(self._held)) for view in views]
         files = {path: view.state.name for view, paths in listed for path in paths}
         with translated(files):
             self._run(f"SET GLOBAL allowed_paths = [{', '.join(literal(str(path)) for path in files)}]")

@@ -8,10 +8,12 @@ rank of a row among those of equal symbol and time, is shown only to a query tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import IntegrityError, NotFoundError
+from lakehouse.partitions.footers import local_file
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.queries.sql.bounds import ANY, Bounds
 from lakehouse.schema import SEQUENCE, Column
@@ -41,7 +43,7 @@ class View:
     """its version"""
     bounds: Bounds | None
     """what the query needs of it; None: no row"""
-    files: tuple[DataFile, ...]
+    files: Sequence[DataFile]
     """the files that can hold it"""
     ranked: bool = False
     """whether the stored sequence is a column"""
@@ -57,19 +59,19 @@ class View:
         symbols = None if bounds.symbols is None else sorted(bounds.symbols)
         return cls(state, bounds, state.select(symbols, interval), ranked)
 
-    def paths(self) -> list[Path]:
-        """Return the local files, in order.
+    def paths(self, held: ExitStack | None) -> list[Path]:
+        """Return the local files, in order; copies of a bucket's stay until `held` is closed, or are evicted.
 
         Raises:
-            IntegrityError: one is missing.
+            IntegrityError: one is missing, or what a bucket gives is altered.
         """
+        store = self.state.store
+        if held is not None:
+            return [held.enter_context(local_file(store, file)) for file in self.files]
         try:
-            return [self.state.store.local_path(file.path) for file in self.files]
+            return [store.local_path(file.path, sha256=file.sha256) for file in self.files]
         except NotFoundError as error:
-            raise IntegrityError(
-                f"A data file of {self.state.name}, version {self.state.version}, is missing.",
-                hint="Run `lake verify` to see which files are missing or damaged.",
-            ) from error
+            raise IntegrityError(f"A data file of {self.state.name} is missing: {error.message}") from error
 
     def statements(self, paths: Sequence[Path]) -> list[str]:
         """Return the SQL that makes the view over these local files."""

@@ -267,7 +267,8 @@ def test_a_lost_head_comes_with_the_newest_intact_version(root: Path) -> None:
     lake = lakehouse.open(root)
     [found] = lake.doctor(quick=True).findings
     assert found.repair is None
-    version = int(found.advice.rpartition(" ")[2])
+    version = int(found.advice.split()[-2])
+    assert f"lake restore {BARS} {version} --apply" in found.advice
     assert all((root / file.path).is_file() for file in lake[BARS].state(version=version).files)
     newer = range(version + 1, lake[BARS].version + 1)
     assert all(path in {file.path for file in lake[BARS].state(version=each).files} for each in newer)

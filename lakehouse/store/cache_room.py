@@ -1,0 +1,131 @@
+"""How much the cache may hold, and what goes first when it is full: what was used least recently."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from lakehouse.errors import ArgumentError
+
+VARIABLE = "LAKEHOUSE_CACHE_SIZE"
+DEFAULT_PERCENT = 20.0
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(%|(?:[kmgt]i?)?b?)", re.IGNORECASE)
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most that copies may take."""
+
+    bytes: int | None
+    """in bytes; None where it is a share of the disk"""
+    percent: float = 0.0
+    """of what is free or the cache's own on its disk"""
+
+    @classmethod
+    def read(cls, text: str | None) -> Bound:
+        """Read '20GB', '512MiB', '10%' or plain bytes; None or '' is the default, 20 % of the free disk.
+
+        Raises:
+            ArgumentError: it is none of these.
+
+        Examples:
+            >>> Bound.read("1.5KiB").bytes, Bound.read("20GB").bytes, Bound.read("10%").percent
+            (1536, 20000000000, 10.0)
+        """
+        if not text:
+            return cls(None, DEFAULT_PERCENT)
+        found = _SIZE.fullmatch(text.strip())
+        if found is None or (found[2] == "%" and float(found[1]) > 100):
+            raise ArgumentError(
+                f"{VARIABLE} is {text!r}, which is no size.",
+                hint="Write bytes, or as 20GB, 512MiB, 10%; 0 keeps none.",
+            )
+        if found[2] == "%":
+            return cls(None, float(found[1]))
+        unit = found[2].lower().rstrip("b")
+        base = 1024 if unit.endswith("i") else 1000
+        return cls(int(float(found[1]) * base ** _UNITS[unit.rstrip("i")]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    used_ns: int
+    size: int
+    file: Path
+
+
+class Room:
+    """The copies of a cache, counted now and then: other processes add and evict as well."""
+
+    def __init__(self, folder: Path, bound: Bound) -> None:
+        """Take the folder of the copies; it is looked at when the first copy comes."""
+        self._folder = folder
+        self._bound = bound
+        self._limit: int | None = None
+        self._total = 0
+        self._uncounted = 0
+        self._guard = Lock()
+
+    def admit(self, size: int) -> bool:
+        """Evict until a copy of `size` bytes fits, and say whether it may stay: one above the bound may not.
+
+        Several processes together may exceed the bound by a twentieth of it each, until they count again.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        with self._guard:
+            limit = self._find_limit()
+            slack, lacking = limit // 20, size - _free(self._folder)
+            stays = size <= limit
+            if lacking > 0 or (stays and (self._total + size > limit or self._uncounted > slack)):
+                copies = sorted(_copies(self._folder), key=lambda copy: copy.used_ns)
+                self._total, self._uncounted = sum(copy.size for copy in copies), 0
+                over = self._total + size - limit if stays else 0
+                self._evict(copies, max(lacking, over + slack if over > 0 else 0))
+            if stays:
+                self._total += size
+                self._uncounted += size
+            return stays
+
+    def _find_limit(self) -> int:
+        if self._limit is None:
+            self._total = sum(copy.size for copy in _copies(self._folder))
+            share = self._bound.percent / 100 * (_free(self._folder) + self._total)
+            self._limit = int(share) if self._bound.bytes is None else self._bound.bytes
+        return self._limit
+
+    def _evict(self, oldest_first: list[_Copy], wanted: int) -> None:
+        freed = 0
+        for copy in oldest_first:
+            if freed >= wanted:
+                break
+            with suppress(OSError):  # Windows keeps what somebody has mapped
+                copy.file.unlink(missing_ok=True)
+                freed += copy.size
+        self._total -= freed
+
+
+def _copies(folder: Path) -> Iterator[_Copy]:
+    """Yield the copies; those that another process evicts meanwhile are left out."""
+    with suppress(FileNotFoundError), os.scandir(folder) as groups:
+        for group in groups:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(group.path) as files:
+                for file in files:
+                    with suppress(FileNotFoundError):
+                        found = file.stat(follow_symlinks=False)
+                        yield _Copy(found.st_mtime_ns, found.st_size, Path(file.path))
+
+
+def _free(folder: Path) -> int:
+    """Return how many bytes are free on the disk where a folder lies, or will lie."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
