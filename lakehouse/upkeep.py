@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.view import LakeView
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.maintenance.compact import CompactReport
+    from lakehouse.maintenance.doctor import Diagnosis
     from lakehouse.maintenance.drop import DropReport
     from lakehouse.maintenance.gc import GarbageReport
     from lakehouse.maintenance.restore import RestoreReport
@@ -241,3 +243,49 @@ class Upkeep(LakeView):
         from lakehouse.maintenance.restore import restore
 
         return restore(self.store, self[name], to, Provenance(author, message=message), dry_run=dry_run)
+
+    def doctor(
+        self,
+        *,
+        products: Sequence[str] | None = None,
+        quick: bool = False,
+        repair: bool = False,
+        source: str | Path | None = None,
+        author: str = "",
+    ) -> Diagnosis:
+        """Find what is missing, altered, torn, orphaned or foreign, and what would mend it.
+
+        It reads a lake in which documents are broken, and one on a read-only disk. What only old versions
+        name, and garbage collection has taken, is no finding. A repair looks again before it acts, never
+        touches what is intact, and keeps the bytes that it replaces.
+
+        Args:
+            products: names; None for the whole lake, its documents, claims and named queries included.
+            quick: names, sizes, logs and documents; by default also every byte of every data file.
+            repair: run the repairs that the findings name, and then look again.
+            source: another lake, export or backup to put lost files back from.
+            author: who repairs; empty for user@host.
+
+        Returns:
+            The findings; after a repair, those that remain, and what was done.
+
+        Raises:
+            NotFoundError: there is no such product, or no lake at `source`.
+            StorageError: the disk or bucket can not be listed.
+
+        Examples:
+            >>> import lakehouse, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> lake.doctor().ok
+            True
+        """
+        from lakehouse.maintenance.doctor import diagnose, open_source
+
+        return diagnose(
+            self.store,
+            products=products,
+            quick=quick,
+            repair=repair,
+            source=None if source is None else open_source(source),
+            author=author,
+        )

@@ -114,6 +114,26 @@ def encode_intent(intent: Intent) -> bytes:
     return to_json(dataclasses.asdict(intent))
 
 
+def load_lease(store: Store, path: str) -> Lease:
+    """Return one renewal of a lease.
+
+    Raises:
+        NotFoundError: it is not there any more.
+        IntegrityError: it is broken.
+    """
+    return _lease(read_json(store, path), path)
+
+
+def load_intent(store: Store, path: str) -> Intent:
+    """Return one intent.
+
+    Raises:
+        NotFoundError: it is not there any more.
+        IntegrityError: it is broken.
+    """
+    return _intent(read_json(store, path), path)
+
+
 def list_leases(store: Store) -> dict[str, Lease]:
     """Return the newest renewal of each session's lease.
 
@@ -125,7 +145,7 @@ def list_leases(store: Store) -> dict[str, Lease]:
         found: dict[str, Lease] = {}
         try:
             for entry in store.list(LEASES):
-                lease = _lease(read_json(store, entry.path), entry.path)
+                lease = load_lease(store, entry.path)
                 if lease.session not in found or found[lease.session].number < lease.number:
                     found[lease.session] = lease
         except NotFoundError:  # it ended, or was renewed under a name that was not listed yet
@@ -143,7 +163,7 @@ def list_intents(store: Store) -> list[Intent]:
     found = []
     for entry in store.list(INTENTS):
         with suppress(NotFoundError):  # its session has ended in order: it left no file
-            found.append(_intent(read_json(store, entry.path), entry.path))
+            found.append(load_intent(store, entry.path))
     return found
 
 

@@ -20,7 +20,8 @@ from lakehouse.store import Store
 from lakehouse.times import to_nanoseconds
 
 FOLDER = "catalog/condemned"
-_FINAL = ".final.json"
+FINAL = ".final.json"
+"""how the name of the mark ends that says that the files of a list are about to be deleted"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,35 +88,13 @@ def remove_condemned(store: Store, condemned: Condemned) -> None:
     store.delete(_final_path(condemned.path))
 
 
-def list_condemned(store: Store) -> list[Condemned]:
-    """Return every list that is not worked off yet, oldest first.
+def load_condemned(store: Store, path: str) -> Condemned:
+    """Return one list.
 
     Raises:
-        IntegrityError: a list is broken.
+        NotFoundError: it is worked off.
+        IntegrityError: it is broken.
     """
-    found = []
-    for entry in store.list(FOLDER):
-        if not entry.path.endswith(_FINAL):
-            with suppress(NotFoundError):  # worked off since
-                found.append(_read(store, entry.path))
-    return sorted(found, key=lambda each: (each.created, each.id))
-
-
-def files_being_deleted(store: Store) -> frozenset[str]:
-    """Return every file of a final list."""
-    found: set[str] = set()
-    for entry in store.list(FOLDER):
-        if entry.path.endswith(_FINAL):
-            with suppress(NotFoundError):  # worked off since
-                found |= set(_read(store, entry.path.removesuffix(_FINAL) + ".json").files)
-    return frozenset(found)
-
-
-def _final_path(path: str) -> str:
-    return path.removesuffix(".json") + _FINAL
-
-
-def _read(store: Store, path: str) -> Condemned:
     document = read_json(store, path)
     try:
         return Condemned(
@@ -129,3 +108,31 @@ def _read(store: Store, path: str) -> Condemned:
         )
     except TypeError as error:
         raise IntegrityError(f"{path} is no condemned list.") from error
+
+
+def list_condemned(store: Store) -> list[Condemned]:
+    """Return every list that is not worked off yet, oldest first.
+
+    Raises:
+        IntegrityError: a list is broken.
+    """
+    found = []
+    for entry in store.list(FOLDER):
+        if not entry.path.endswith(FINAL):
+            with suppress(NotFoundError):  # worked off since
+                found.append(load_condemned(store, entry.path))
+    return sorted(found, key=lambda each: (each.created, each.id))
+
+
+def files_being_deleted(store: Store) -> frozenset[str]:
+    """Return every file of a final list."""
+    found: set[str] = set()
+    for entry in store.list(FOLDER):
+        if entry.path.endswith(FINAL):
+            with suppress(NotFoundError):  # worked off since
+                found |= set(load_condemned(store, entry.path.removesuffix(FINAL) + ".json").files)
+    return frozenset(found)
+
+
+def _final_path(path: str) -> str:
+    return path.removesuffix(".json") + FINAL

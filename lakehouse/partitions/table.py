@@ -193,7 +193,7 @@ class Table:
         self._publish(version, data, full)
         self._head = replace(after, state=replace(after.state, time_ns=now * 1_000_000))
         if version % replay.CHECKPOINT_EVERY == 0:
-            self._checkpoint()
+            self.write_checkpoint()
         return full
 
     @property
@@ -263,7 +263,7 @@ class Table:
             created_ms=int(current.metadata["createdTime"]),
         )
 
-    def _checkpoint(self) -> None:
+    def write_checkpoint(self) -> None:
         """Let deltalake write a checkpoint: it saves later readers the replay, so a failure only warns."""
         import deltalake
 

@@ -297,3 +297,34 @@ def test_a_hundred_commits_make_a_checkpoint(product: lakehouse.Product, bars: B
         product.append(bars(("IBM",), days=1, first=19_800 + number))
     assert lakehouse.open(product.table.store.url)[NAME].rows == 6 + 102
     assert product.table.store.size(f"{product.table.path}/_delta_log/_last_checkpoint") is not None
+
+
+def test_the_doctor_puts_a_lost_object_back_from_the_cache(
+    lake: lakehouse.Lake, product: lakehouse.Product
+) -> None:
+    path = product.state().files[0].path
+    good = lake.store.get(path)
+    assert lake.doctor().findings == ()  # and so every file is in the cache
+    lake.store.delete(path)
+    lake.store.put_if_absent(path, bytes(len(good)))
+    [found] = lakehouse.open(lake.url).doctor().findings
+    assert (found.kind, found.path) == ("altered-file", path)
+    assert lake.doctor(repair=True).ok
+    assert lake.store.get(path) == good
+    lake.store.delete(path)
+    assert [each.kind for each in lake.doctor(quick=True).findings] == ["missing-file"]
+    assert lake.doctor(repair=True).ok
+
+
+def test_the_doctor_tells_an_altered_copy_in_the_cache_from_an_altered_object(
+    lake: lakehouse.Lake, product: lakehouse.Product
+) -> None:
+    path = product.state().files[0].path
+    copy = lake.store.local_path(path)
+    data = copy.read_bytes()
+    copy.chmod(0o600)
+    copy.write_bytes(bytes(len(data)))
+    [found] = lake.doctor().findings
+    assert (found.kind, found.repair) == ("altered-cache", None)
+    copy.unlink()
+    assert lake.doctor().ok

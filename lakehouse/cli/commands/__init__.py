@@ -7,6 +7,7 @@ from lakehouse.cli.commands import (
     contracts,
     demo,
     differences,
+    doctor,
     garbage,
     lakes,
     layout,
@@ -33,6 +34,7 @@ COMMANDS = (
     layout.add_commands,
     maintenance.add_commands,
     garbage.add_commands,
+    doctor.add_commands,
     demo.add_commands,
 )
 """In the order of the overview."""

@@ -1,0 +1,160 @@
+"""The repairs: each looks again immediately before it acts, destroys nothing, and may be repeated.
+
+None touches what is intact: a file is only replaced after its bytes were found to be others than recorded,
+and those bytes are kept under another name; nothing is deleted but by garbage collection's own rules, or
+where no reader can ever have seen it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+
+from lakehouse.catalog.condemned import FINAL, FOLDER, list_condemned
+from lakehouse.errors import AlreadyExistsError, IntegrityError, LakehouseError, NotFoundError
+from lakehouse.maintenance.doctor.checkpoints import check_checkpoints, checkpoint_versions
+from lakehouse.maintenance.doctor.copies import Copies
+from lakehouse.maintenance.doctor.findings import Finding, Repaired
+from lakehouse.maintenance.doctor.heads import table_at
+from lakehouse.maintenance.doctor.kept import kept_path
+from lakehouse.maintenance.doctor.log import LAST_CHECKPOINT, read_log
+from lakehouse.maintenance.doctor.strays import OLD_S
+from lakehouse.maintenance.gc import collect
+from lakehouse.partitions.checkpoints import checkpoint_path
+from lakehouse.store import Store
+from lakehouse.store.unfinished import delete_unfinished
+
+_GRACE_NS = 3600 * 10**9
+_HISTORY_NS = 30 * 24 * 3600 * 10**9
+
+
+def run_repairs(store: Store, findings: Iterable[Finding], copies: Copies, *, author: str) -> list[Repaired]:
+    """Run the repair of every finding that has one; one that fails keeps no other from being run.
+
+    Files come back first, so that garbage collection can read what it must not touch.
+    """
+    done: list[Repaired] = []
+    ran: set[str] = set()
+    planned = [finding for finding in findings if finding.repair is not None]
+    for finding in sorted(planned, key=lambda each: _ORDER.index(each.repair.name if each.repair else "")):
+        whole = _target(finding)
+        if whole not in ran:
+            ran.add(whole)
+            done.append(_run(store, finding, copies, author))
+    return done
+
+
+def _target(finding: Finding) -> str:
+    """Return what a repair is run once for: the lake, a table's log, or the object itself."""
+    name = finding.repair.name if finding.repair else ""
+    if name == "collect":
+        return name
+    return finding.path.rpartition("/")[0] if name == "renew-checkpoint" else finding.path
+
+
+def _run(store: Store, finding: Finding, copies: Copies, author: str) -> Repaired:
+    repair = finding.repair
+    if repair is None:  # the caller has chosen those that have one
+        raise AssertionError(finding)
+    try:
+        match repair.name:
+            case "put-copy":
+                outcome = _put_copy(store, finding, copies)
+            case "collect":
+                outcome = _collect(store, author)
+            case "delete-temporary":
+                gone = delete_unfinished(store, finding.path, older_than_s=OLD_S)
+                outcome = "deleted" if gone else ""
+            case "delete-mark":
+                outcome = _delete_mark(store, finding.path)
+            case "renew-checkpoint":
+                outcome = _renew_checkpoint(store, finding.path.partition("/_delta_log/")[0])
+    except LakehouseError as error:
+        return Repaired(repair.name, finding.path, False, f"refused: {error.message}")
+    return Repaired(repair.name, finding.path, bool(outcome), outcome or "nothing to mend any more")
+
+
+def _put_copy(store: Store, finding: Finding, copies: Copies) -> str:
+    """Put an intact copy in the place of a lost or altered file, whose bytes are kept.
+
+    Raises:
+        IntegrityError: no copy has the recorded bytes any more; nothing was changed.
+    """
+    path, wanted = finding.path, finding.sha256 or ""
+    found = _present_bytes(store, path)
+    if found is not None and hashlib.sha256(found).hexdigest() == wanted:
+        return ""
+    copy = copies.find(path, wanted, finding.size)
+    if copy is None:
+        raise IntegrityError(f"There is no intact copy of {path} any more.")
+    if found is not None:
+        _set_aside(store, path, found)
+    with store.stage(path) as temporary:
+        shutil.copyfile(copy, temporary)
+        if hashlib.sha256(temporary.read_bytes()).hexdigest() != wanted:
+            raise IntegrityError(f"The copy {copy} was altered while it was read.")
+    return f"put back from {copy}"
+
+
+def _present_bytes(store: Store, path: str) -> bytes | None:
+    try:
+        return store.get(path)
+    except NotFoundError:
+        return None
+
+
+def _set_aside(store: Store, path: str, data: bytes) -> None:
+    """Keep altered bytes under another name, and only then take them from their own."""
+    aside = kept_path(path, hashlib.sha256(data).hexdigest())
+    try:
+        store.put_if_absent(aside, data)
+    except AlreadyExistsError:
+        if store.get(aside) != data:
+            raise
+    store.delete(path)
+
+
+def _collect(store: Store, author: str) -> str:
+    """Run garbage collection: with its usual grace, or that of a collector that died at its work."""
+    marks = {entry.path for entry in store.list(FOLDER) if entry.path.endswith(FINAL)}
+    begun = [each.age_ns for each in list_condemned(store) if f"{FOLDER}/{each.id}{FINAL}" in marks]
+    report = collect(
+        store, dry_run=False, grace_ns=min([_GRACE_NS, *begun]), history_ns=_HISTORY_NS, author=author
+    )
+    return str(report).partition("\n")[0]
+
+
+def _delete_mark(store: Store, path: str) -> str:
+    if store.size(path) is None or store.size(f"{path.removesuffix(FINAL)}.json") is not None:
+        return ""
+    store.delete(path)
+    return "deleted"
+
+
+def _renew_checkpoint(store: Store, table: str) -> str:
+    """Delete the checkpoints that are torn or wrong, and write one from the log.
+
+    Raises:
+        IntegrityError: the log itself is broken, and a checkpoint may be all that is left of it.
+    """
+    folder = f"{table}/_delta_log"
+    current = table_at(store, table)
+    with current.queue():  # this machine's writers write their checkpoints within it
+        listing = list(store.list(folder))
+        versions = checkpoint_versions(listing, quick=False)
+        log = read_log(store, table, listing, moments=versions)
+        if not log.whole:
+            raise IntegrityError(f"The log of {table} is broken, so its checkpoints stay.")
+        bad = [finding.path for finding in check_checkpoints(store, table, listing, log, versions)]
+        if not bad:
+            return ""
+        newest = checkpoint_path(table, log.newest)
+        for path in dict.fromkeys([f"{folder}/{LAST_CHECKPOINT}", *bad, newest]):
+            store.delete(path)  # deltalake names no checkpoint that is there already
+        current.write_checkpoint()
+    wrote = "none could be written" if store.size(newest) is None else f"wrote one of version {log.newest}"
+    return f"what was wrong is gone, and {wrote}"
+
+
+_ORDER = ("put-copy", "delete-temporary", "renew-checkpoint", "delete-mark", "collect", "")
