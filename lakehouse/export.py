@@ -106,4 +106,6 @@ def _copy_folder(source: Store, target: Store, folder: str) -> None:
 def _copy(source: Store, target: Store, path: str) -> None:
     if target.size(path) is None:
         with source.held(path) as local, target.stage(path) as temporary:
-            shutil.copyfile(local, temporary)
+            # By handles: an error of copyfile would name the source, though it is the target's disk that is full.
+            with local.open("rb") as reader, temporary.open("wb") as writer:
+                shutil.copyfileobj(reader, writer)
