@@ -231,10 +231,12 @@ class Table:
             IntegrityError: naming the entry.
         """
         missing = self._head.state.version + 1 if self._head.exists else 0
-        for later in (missing + 1, missing + 2):
-            # An entry may be published while this looks: only one that is still missing is a hole.
-            if self._entry_exists(later) and not self._entry_exists(missing):
-                raise self._hole(missing)
+        later = any(map(self._entry_exists, (missing + 1, missing + 2)))
+        if not self._head.exists and not later:  # a log that was cut may begin anywhere
+            later = any(entry.path.endswith(".json") for entry in self.store.list(f"{self.path}/_delta_log"))
+        # An entry may be published while this looks: only one that is still missing is a hole.
+        if later and not self._entry_exists(missing):
+            raise self._hole(missing)
 
     def _hole(self, version: int) -> IntegrityError:
         return IntegrityError(
