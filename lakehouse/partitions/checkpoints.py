@@ -30,11 +30,18 @@ def checkpoint_path(table: str, version: int) -> str:
 
 
 def last_checkpoint(store: Store, table: str) -> int:
-    """Return the version of the newest checkpoint, by the log's own note; 0 for none."""
+    """Return the version of the newest checkpoint, by the log's own note; 0 where none is needed.
+
+    A log that was cut can not do without one: where the note is torn or gone, the checkpoints are listed.
+    """
     try:
         return int(json.loads(store.get(f"{table}/_delta_log/_last_checkpoint"))["version"])
-    except (NotFoundError, ValueError, KeyError, TypeError):  # absent or torn: the log itself has everything
-        return 0
+    except (NotFoundError, ValueError, KeyError, TypeError):  # absent or torn
+        pass
+    if store.size(f"{table}/_delta_log/{0:020}.json") is not None:
+        return 0  # the log itself has everything
+    names = (entry.path.rpartition("/")[2] for entry in store.list(f"{table}/_delta_log"))
+    return max((int(name[:20]) for name in names if name.endswith(".checkpoint.parquet")), default=0)
 
 
 def read_checkpoint(path: Path, *, table: str) -> tuple[list[Action], list[DataFile]]:

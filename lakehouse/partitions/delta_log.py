@@ -46,9 +46,12 @@ def decode(data: bytes, *, where: str) -> list[Action]:
         IntegrityError: the entry is torn or not JSON.
     """
     try:
-        return [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
+        actions = [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
     except ValueError as error:
         raise IntegrityError(f"The log entry {where} can not be read: it is torn or altered.") from error
+    if not actions:
+        raise IntegrityError(f"The log entry {where} is empty: it is torn.")
+    return actions
 
 
 def protocol_action() -> Action:

@@ -139,7 +139,7 @@ class _Replay:
         Raises:
             IntegrityError: a file is removed that is not live, or was added past the lake's checks.
         """
-        come, gone = list(added), []
+        come, gone, recorded = list(added), [], ""
         for action in actions:
             if action.get("add"):
                 come.append(read_add(action["add"], table_path=self._table))
@@ -151,10 +151,15 @@ class _Replay:
                 self._metadata = action["metaData"]
             elif action.get("commitInfo"):
                 self._time_ns = int(action["commitInfo"].get("timestamp", 0)) * 1_000_000
+                recorded = action["commitInfo"].get("lakehouse", {}).get("digest", "")
         self._files |= {file.path: file for file in come}
         self._digest = digests.add(self._digest, *(file.digest for file in come))
         for file in gone:
             self._digest = digests.subtract(self._digest, file.digest)
+        if recorded and recorded != self._digest:  # an entry that was cut between two lines can be read
+            raise IntegrityError(
+                f"Version {version} is not what its record says: the log entry is torn or altered."
+            )
         self._version = version
 
     def snapshot(self) -> Snapshot:

@@ -18,6 +18,7 @@ from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.partitions import delta_log as log
 from lakehouse.partitions import replay
+from lakehouse.partitions.checkpoints import last_checkpoint
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
@@ -208,6 +209,18 @@ class Table:
         except AlreadyExistsError:
             if not record.id or self.commit_of(version).id != record.id:
                 raise
+        if version > 1 and not self._entry_exists(version - 1) and self._came_too_late(version):
+            self.store.delete(replay.entry_path(self.path, version))
+            raise AlreadyExistsError(
+                f"The log of {self.name} was cut above version {version} in the meantime."
+            )
+
+    def _came_too_late(self, version: int) -> bool:
+        """Say whether an entry of ours took a name that a foreign engine had freed: no reader would see it.
+
+        Where our entry was there before the log was cut below a later checkpoint, it is gone too.
+        """
+        return last_checkpoint(self.store, self.path) > version and self._entry_exists(version)
 
     def _refresh(self) -> replay.Snapshot:
         if self._head.exists:
@@ -231,10 +244,12 @@ class Table:
             IntegrityError: naming the entry.
         """
         missing = self._head.state.version + 1 if self._head.exists else 0
-        for later in (missing + 1, missing + 2):
-            # An entry may be published while this looks: only one that is still missing is a hole.
-            if self._entry_exists(later) and not self._entry_exists(missing):
-                raise self._hole(missing)
+        later = any(map(self._entry_exists, (missing + 1, missing + 2)))
+        if not self._head.exists and not later:  # a log that was cut may begin anywhere
+            later = any(entry.path.endswith(".json") for entry in self.store.list(f"{self.path}/_delta_log"))
+        # An entry may be published while this looks: only one that is still missing is a hole.
+        if later and not self._entry_exists(missing):
+            raise self._hole(missing)
 
     def _hole(self, version: int) -> IntegrityError:
         return IntegrityError(
