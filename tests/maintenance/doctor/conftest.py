@@ -75,14 +75,15 @@ def fill(root: Path) -> lakehouse.Lake:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> lakehouse.Lake:
-    """Give a lake with everything in it, to be copied; its session lives as long as the tests."""
+    """Give a lake with everything in it, to be copied without its claims."""
     return fill(tmp_path_factory.mktemp("template") / "lake")
 
 
 @pytest.fixture
 def lake(template: lakehouse.Lake, tmp_path: Path) -> lakehouse.Lake:
     """Give a lake with everything in it."""
-    shutil.copytree(template.url, tmp_path / "lake")
+    claims = shutil.ignore_patterns("leases", "intents")
+    shutil.copytree(template.url, tmp_path / "lake", ignore=claims)
     shutil.copy(Path(template.url).parent / "lake.lock", tmp_path / "lake.lock")
     return lakehouse.open(tmp_path / "lake")
 
