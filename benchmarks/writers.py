@@ -1,8 +1,8 @@
 """One of several writers that commit to one table at once: run as a script by the case of concurrency.
 
-It takes the peer, the place, its own number and how many commits to make. It makes one that does not count, which
-loads the libraries, says "ready", waits for a line, and answers with a JSON list of how long each commit took, in
-seconds.
+It takes the peer, the place, its own number and how many commits to make. It makes one that does not count,
+which loads the libraries, says "ready", waits for a line, and answers with a JSON list of the seconds that
+each commit took.
 """
 
 from __future__ import annotations

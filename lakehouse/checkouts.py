@@ -121,8 +121,9 @@ def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
             f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.",
             hint="Give the lake's root: checkout(path, root=…).",
         )
-    states = _states(store, lock.products, f"The pin {lock.pin}")
     check_pin(store, lock.pin)
+    states = _states(store, lock.products, f"The pin {lock.pin}")
+    check_pin(store, lock.pin)  # dropped meanwhile, it would not be held
     return Checkout(store, f"lock {lock.pin}", states)
 
 

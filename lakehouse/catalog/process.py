@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+import uuid
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _START_FIELD = 19  # of /proc/<pid>/stat after the name: when the process started, in ticks since the boot
+_UNKNOWN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Process:
     """One process of one machine; nothing of it is ever used again by another."""
 
     machine: str
-    """boot and namespace of process numbers; empty where the system does not tell"""
+    """boot and namespace of process numbers; where the system does not tell them, name and network address"""
     pid: int
     """its number"""
     started: str
@@ -27,20 +30,30 @@ class Process:
     @property
     def is_gone(self) -> bool:
         """Whether it is proven that it has ended; False also where nobody here can know."""
-        if not self.machine or self.machine != _machine():
+        if not self.is_neighbour or sys.platform == "win32":  # where os.kill would end it
             return False
-        return _started(self.pid) != self.started
+        try:
+            os.kill(self.pid, 0)  # asks whether there is such a process, also one of another user
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
+        return _started(self.pid) not in (self.started, _UNKNOWN)
 
     @property
     def is_neighbour(self) -> bool:
-        """Whether it shares this process's machine, and so its monotonic clock."""
-        return bool(self.machine) and self.machine == _machine()
+        """Whether it shares this process's machine, and so its monotonic clock.
+
+        Where a boot has no name, that clock may have begun anew since: it then shows too little time, never
+        too much.
+        """
+        return self.machine == _machine()
 
 
 def this_process() -> Process:
     """Return the process that asks; a forked child is another one than its parent."""
     pid = os.getpid()
-    return Process(_machine(), pid, _started(pid) or "", platform.node())
+    return Process(_machine(), pid, _started(pid), platform.node())
 
 
 @cache
@@ -48,20 +61,18 @@ def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:  # no Linux: a claim is dead only when nobody renews it
-        return ""
+    except OSError:  # no Linux
+        return f"{platform.node()} {uuid.getnode():012x}"
 
 
-def _started(pid: int) -> str | None:
-    """Return when a process started, or None if there is none of that number.
+def _started(pid: int) -> str:
+    """Return when a process started; empty for one that has ended, or that shows itself to its user alone.
 
-    A zombie, which has ended and whose parent has not asked yet, counts as gone.
+    A zombie, whose parent has not asked yet how it ended, has ended.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
     except OSError:
-        return ""
+        return _UNKNOWN
     state, *rest = fields.rpartition(")")[2].split()
-    return None if state in "ZX" else rest[_START_FIELD - 1]
+    return f"ended as {state}" if state in "ZX" else rest[_START_FIELD - 1]

@@ -72,7 +72,7 @@ class Table:
         self._head = self._empty
 
     def head(self) -> TableState:
-        """Return the newest version; costs one look-up where nothing was committed since the last call."""
+        """Return the newest version; costs two look-ups where nothing was committed since the last call."""
         return self._refresh().state
 
     def at(self, version: int) -> TableState:
@@ -210,11 +210,19 @@ class Table:
                 raise
 
     def _refresh(self) -> replay.Snapshot:
-        first = not self._head.exists
-        self._head = replay.advance(replay.from_checkpoint(self._head) if first else self._head)
-        if first:
-            self._check_no_hole()
+        if self._head.exists:
+            before = self._head.state.version
+            self._head = replay.advance(self._head)
+            if self._head.state.version > before or self._entry_exists(before):
+                return self._head
+        # NOTE: where the entry of the known head is gone too, a foreign engine cut the log. What looks like
+        # the head is then an old version, and the name of its next entry is free: a commit would be lost.
+        self._head = replay.advance(replay.from_checkpoint(self._empty))
+        self._check_no_hole()
         return self._head
+
+    def _entry_exists(self, version: int) -> bool:
+        return self.store.size(replay.entry_path(self.path, version)) is not None
 
     def _check_no_hole(self) -> None:
         """Raise if an entry is missing before later ones: the head would silently be an old version.
@@ -225,8 +233,7 @@ class Table:
         missing = self._head.state.version + 1 if self._head.exists else 0
         for later in (missing + 1, missing + 2):
             # An entry may be published while this looks: only one that is still missing is a hole.
-            here, after = replay.entry_path(self.path, missing), replay.entry_path(self.path, later)
-            if self.store.size(after) is not None and self.store.size(here) is None:
+            if self._entry_exists(later) and not self._entry_exists(missing):
                 raise self._hole(missing)
 
     def _hole(self, version: int) -> IntegrityError:

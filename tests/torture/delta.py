@@ -30,7 +30,9 @@ class Entry:
     @property
     def record(self) -> Mapping[str, Any]:
         """What the commit says of itself."""
-        info = next((action["commitInfo"] for action in self.actions if "commitInfo" in action), {})
+        info: Mapping[str, Any] = next(
+            (action["commitInfo"] for action in self.actions if "commitInfo" in action), {}
+        )
         return dict(info.get("lakehouse", {}))
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.torture.model import PRODUCTS
+from tests.torture.writes import ONCE
 
 Step = dict[str, Any]
 
@@ -33,10 +34,10 @@ class Turn:
     turns_stopped: int = 0
     """how many turns of others pass until it goes on"""
     again: bool = False
-    """whether a new process repeats the step after the death of this one"""
+    """whether a new process repeats the step, under the same idempotency key, after the death of this one"""
 
 
-def plan(seed: int, turns: int = 16) -> list[Turn]:
+def plan(seed: int, turns: int = 20) -> list[Turn]:
     """Return the turns of a seed; the first one makes the products."""
     chance = random.Random(seed)
     draw = _Draw(chance)
@@ -47,7 +48,8 @@ def plan(seed: int, turns: int = 16) -> list[Turn]:
 def _turn(chance: random.Random, step: Step) -> Turn:
     worker, fate, moment = chance.randrange(WORKERS), chance.random(), chance.randint(1, 14)
     if fate < 0.15:
-        return Turn(worker, step, die_at=moment, again=chance.random() < 0.5)
+        again = chance.random() < 0.5 and step["do"] in ONCE
+        return Turn(worker, step, die_at=moment, again=again)
     if fate < 0.22:
         return Turn(worker, step, stop_at=moment, turns_stopped=chance.randint(1, 4))
     return Turn(worker, step)
@@ -61,10 +63,10 @@ class _Draw:
         self._size = 0
         self._snapshots: list[str] = []
         kinds: list[tuple[int, Callable[[], Step]]] = [
-            (34, self._write),
+            (46, self._write),
             (8, self._maintain),
             (14, lambda: {"do": "gc"}),
-            (6, lambda: {"do": "clean_log", "product": self._product()}),
+            (8, lambda: {"do": "clean_log", "product": self._product()}),
             (8, lambda: {"do": "read", "product": self._product()}),
             (4, lambda: {"do": chance.choice(["read_old", "restore"]), **self._old()}),
             (7, self._snapshot),
@@ -89,7 +91,7 @@ class _Draw:
         return step
 
     def _product(self) -> str:
-        return self._chance.choice(PRODUCTS)
+        return self._chance.choices(PRODUCTS, (2, 1))[0]
 
     def _old(self) -> Step:
         return {"product": self._product(), "share": round(self._chance.random(), 3)}

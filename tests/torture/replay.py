@@ -18,7 +18,7 @@ def main() -> int:
     """Print each turn, and then the objections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seed", type=int)
-    parser.add_argument("--turns", type=int, default=16, help="as in the run that failed (default: 16)")
+    parser.add_argument("--turns", type=int, default=20, help="as in the run that failed (default: 20)")
     parser.add_argument("--keep", type=Path, help="leave the lake and the journals in this folder")
     options = parser.parse_args()
     objections = run_seed(options.seed, turns=options.turns, say=_say, keep=options.keep)

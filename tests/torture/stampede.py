@@ -26,11 +26,11 @@ def stampede(root: Path, seed: int, *, workers: int, turns: int) -> list[str]:
     chance = random.Random(seed)
     [first, *_] = plan(seed)
     for number, steps in enumerate([[first.step], *(_steps(seed, me, turns) for me in range(workers))]):
-        process = multiprocessing.Process(target=_run, args=(root, journals / f"{number}.jsonl", steps, seed))
-        process.start()
+        each = multiprocessing.Process(target=_run, args=(root, journals / f"{number}.jsonl", steps, seed))
+        each.start()
         if not number:  # it makes the products
-            process.join(SECONDS)
-    running = multiprocessing.active_children()
+            each.join(SECONDS)
+    running: list[BaseProcess] = list(multiprocessing.active_children())
     deadline = time.monotonic() + SECONDS
     while running and time.monotonic() < deadline:
         time.sleep(chance.uniform(0.02, 0.2))

@@ -118,9 +118,8 @@ def write_in_another_order(root: Path) -> None:
     """The first write begins only after the last had ended."""
     last: list[int] = []
     edit(root, "s12", lambda _, ended: last.append(ended["ended"]))
-    edit(
-        root, "s1", lambda begun, ended: (begun.update(invoked=last[0] + 1), ended.update(ended=last[0] + 2))
-    )
+    edit(root, "s1", lambda _, ended: ended.update(ended=last[0] + 2))
+    edit(root, "s1", lambda begun, _: begun.update(invoked=last[0] + 1))
 
 
 def change_what_is_held(root: Path) -> None:

@@ -18,7 +18,7 @@ ROOT = DRIVER.parents[2]
 IN_ONE_TEST = 10
 SEEDS = range(0, 300, IN_ONE_TEST)
 MANY_SEEDS = range(1_000, 11_000, 10 * IN_ONE_TEST)
-TURNS, MANY_TURNS = 16, 24
+TURNS, MANY_TURNS = 20, 30
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process costs seconds where none can fork")
 

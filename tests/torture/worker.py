@@ -16,7 +16,7 @@ from tests.torture.operations import SKIPPED, Hand, take
 from tests.torture.points import Points
 
 CONSTANTS: dict[str, dict[str, Any]] = {
-    "lakehouse.partitions.replay": {"CHECKPOINT_EVERY": 5},
+    "lakehouse.partitions.replay": {"CHECKPOINT_EVERY": 2},
     "lakehouse.store.file_lock": {"PATIENCE_SECONDS": 0.05},
 }
 """of the library, so that little work meets what much work would"""

@@ -8,6 +8,7 @@ from lakehouse.cli.commands import (
     demo,
     differences,
     doctor,
+    garbage,
     lakes,
     layout,
     loading,
@@ -32,6 +33,7 @@ COMMANDS = (
     quarantine.add_commands,
     layout.add_commands,
     maintenance.add_commands,
+    garbage.add_commands,
     doctor.add_commands,
     demo.add_commands,
 )

@@ -72,10 +72,15 @@ def add_maintenance(
     """Add a command that explains first what it would do to a product, and acts with `--apply`."""
     parser = commands.add(name, run, summary, group="care", notes=notes, examples=examples)
     parser.add_argument("product", metavar="PRODUCT")
-    parser.add_argument("--apply", action="store_true", help="do it; without it, only say what it would do")
-    parser.add_argument("--author", default="", help="who; by default LAKEHOUSE_AUTHOR, else user@host")
+    add_apply(parser)
     parser.add_argument("--message", default="", help="why, for the commit's record")
     return parser
+
+
+def add_apply(parser: argparse.ArgumentParser) -> None:
+    """Add what every command has that explains first."""
+    parser.add_argument("--apply", action="store_true", help="do it; without it, only say what it would do")
+    parser.add_argument("--author", default="", help="who; by default LAKEHOUSE_AUTHOR, else user@host")
 
 
 def compact(options: argparse.Namespace) -> Reply:
@@ -118,7 +123,7 @@ def compact(options: argparse.Namespace) -> Reply:
     more = f", of which {_SHOWN} are shown" if len(rows) > _SHOWN else ""
     title = f"{counted(len(rows), 'merge')}{more}:"
     grid = Grid(rows[:_SHOWN], tuple(rows[0]), title, {"size": size_text})
-    return Reply(document, [facts, grid, *_last_line(options)])
+    return Reply(document, [facts, grid, *last_line(options)])
 
 
 def retain(options: argparse.Namespace) -> Reply:
@@ -144,7 +149,7 @@ def retain(options: argparse.Namespace) -> Reply:
             "version made": report.commit,
         }
     )
-    return Reply(document, [facts, *_held_blocks(report.held), *_last_line(options)])
+    return Reply(document, [facts, *_held_blocks(report.held), *last_line(options)])
 
 
 def restore(options: argparse.Namespace) -> Reply:
@@ -166,7 +171,7 @@ def restore(options: argparse.Namespace) -> Reply:
             "version made": report.commit,
         }
     )
-    return Reply(to_json(report), [facts, *_last_line(options)])
+    return Reply(to_json(report), [facts, *last_line(options)])
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -203,5 +208,6 @@ def _held_row(held: Held) -> dict[str, Any]:
     }
 
 
-def _last_line(options: argparse.Namespace) -> list[str]:
+def last_line(options: argparse.Namespace) -> list[str]:
+    """Say how to do what was only explained."""
     return [] if options.apply else ["Nothing was written; do it with --apply."]
