@@ -39,6 +39,8 @@ class Recorded:
     """the facts of a data file"""
     state: TableState | None = None
     """a version that has it, for its schema"""
+    disputed: bool = False
+    """whether another record describes the same file in another way: then no repair knows which is right"""
 
 
 def check_files(
@@ -89,7 +91,7 @@ def _size_finding(each: Recorded, size: int | None) -> Finding:
         "nothing" if size is None else f"{size} bytes",
         advice=_PUT_BACK,
         size=each.size,
-        sha256=each.sha256,
+        sha256=None if each.disputed else each.sha256,
     )
 
 
@@ -116,7 +118,7 @@ def _check_bytes(store: Store, each: Recorded) -> Finding | None:
         f"sha256 {found}",
         advice=_PUT_BACK,
         size=each.size,
-        sha256=each.sha256,
+        sha256=None if each.disputed else each.sha256,
     )
 
 

@@ -26,7 +26,8 @@ from lakehouse.store import Store
 from lakehouse.store.unfinished import delete_unfinished
 
 _GRACE_NS = 3600 * 10**9
-_HISTORY_NS = 30 * 24 * 3600 * 10**9
+_ALL_HISTORY_NS = 2**63
+"""how far back history stays is for who runs garbage collection to say, so a repair takes nothing of it"""
 
 
 def run_repairs(store: Store, findings: Iterable[Finding], copies: Copies, *, author: str) -> list[Repaired]:
@@ -117,7 +118,7 @@ def _collect(store: Store, author: str) -> str:
     marks = {entry.path for entry in store.list(FOLDER) if entry.path.endswith(FINAL)}
     begun = [each.age_ns for each in list_condemned(store) if f"{FOLDER}/{each.id}{FINAL}" in marks]
     report = collect(
-        store, dry_run=False, grace_ns=min([_GRACE_NS, *begun]), history_ns=_HISTORY_NS, author=author
+        store, dry_run=False, grace_ns=min([_GRACE_NS, *begun]), history_ns=_ALL_HISTORY_NS, author=author
     )
     return str(report).partition("\n")[0]
 
