@@ -105,5 +105,11 @@ def _copy_folder(source: Store, target: Store, folder: str) -> None:
 
 def _copy(source: Store, target: Store, path: str) -> None:
     if target.size(path) is None:
-        with source.held(path) as local, target.stage(path) as temporary:
-            shutil.copyfile(local, temporary)
+        # By handles: copyfile would name the source, and not the target's disk, where that is full.
+        with (
+            source.held(path) as local,
+            target.stage(path) as temporary,
+            local.open("rb") as reader,
+            temporary.open("wb") as writer,
+        ):
+            shutil.copyfileobj(reader, writer)

@@ -117,19 +117,19 @@ class Cache:
             StorageError: the chunks break off, or the cache's disk refused.
         """
         copy = self.copy_file(content)
-        where = f"the cache {self.folder}"
-        with translated(where):
-            stays = self._room.admit(content.size)
-        with self.private_file(content.path) as draft:
-            with translated(where):
-                _write(content, chunks, draft)
-                self._note_sound(draft, content)
+        with (
+            translated(f"the cache {self.folder}"),
+            self._room.admitted(content.size) as stays,
+            self.private_file(content.path) as draft,
+        ):
+            _write(content, chunks, draft)
+            self._note_sound(draft, content)
+            held = self._corner.hold(draft, copy.name)
+            if not self._is_sound(held, content):  # another thread's, who knew less about it
+                self._corner.forget(copy.name)
                 held = self._corner.hold(draft, copy.name)
-                if not self._is_sound(held, content):  # another thread's, who knew less about it
-                    self._corner.forget(copy.name)
-                    held = self._corner.hold(draft, copy.name)
-                if stays or held == draft:
-                    _publish(draft, copy)
+            if stays or held == draft:
+                _publish(draft, copy)
             return copy if held == draft else held
 
     def offer(self, content: Content, held: Path) -> Path:

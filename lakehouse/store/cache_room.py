@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -71,29 +71,41 @@ class Room:
         self._limit: int | None = None
         self._total = 0
         self._uncounted = 0
+        self._coming = 0
         self._guard = Lock()
 
-    def admit(self, size: int) -> bool:
-        """Evict until a copy of `size` bytes fits, and say whether it may stay: one above the bound may not.
+    @contextmanager
+    def admitted(self, size: int) -> Iterator[bool]:
+        """Evict until a copy of `size` bytes fits, and say whether the block may add it to the copies.
 
-        Several processes together may exceed the bound by a twentieth of it each, until they count again.
+        One above the bound may not be added, nor one that comes while others fill it. Several processes
+        together may exceed the bound by a twentieth of it each, until they count again.
 
         Raises:
             OSError: the disk refused.
         """
         with self._guard:
-            limit = self._find_limit()
-            slack, lacking = limit // 20, size - _free(self._folder)
-            stays = size <= limit
-            if lacking > 0 or (stays and (self._total + size > limit or self._uncounted > slack)):
-                copies = sorted(_copies(self._folder), key=lambda copy: copy.used_ns)
-                self._total, self._uncounted = sum(copy.size for copy in copies), 0
-                over = self._total + size - limit if stays else 0
-                self._evict(copies, max(lacking, over + slack if over > 0 else 0))
-            if stays:
-                self._total += size
-                self._uncounted += size
-            return stays
+            stays = self._make_room(size)
+            self._coming += size if stays else 0
+        try:
+            yield stays
+        finally:
+            with self._guard:
+                self._coming -= size if stays else 0
+
+    def _make_room(self, size: int) -> bool:
+        limit = self._find_limit()
+        slack, lacking = limit // 20, size - _free(self._folder)
+        stays = size <= limit - self._coming
+        if lacking > 0 or (stays and (self._total + size > limit or self._uncounted > slack)):
+            copies = sorted(_copies(self._folder), key=lambda copy: copy.used_ns)
+            self._total, self._uncounted = sum(copy.size for copy in copies) + self._coming, 0
+            over = self._total + size - limit if stays else 0
+            self._evict(copies, max(lacking, over + slack if over > 0 else 0))
+        if stays:
+            self._total += size
+            self._uncounted += size
+        return stays
 
     def _find_limit(self) -> int:
         if self._limit is None:

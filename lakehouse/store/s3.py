@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,7 +142,7 @@ class S3Store(Store):
         """See `Store.delete`."""
         import obstore
 
-        with s3_client.translated(self.url, check_path(path)):
+        with suppress(NotFoundError), s3_client.translated(self.url, check_path(path)):
             obstore.delete(self._client, path)
         self._contents.pop(path, None)
 

@@ -69,7 +69,7 @@ LAZY = (
 CALLS: tuple[tuple[Any, str], ...] = (
     *((durable, name) for name in ("sync", "link", "sync_folder")),
     (LocalStore, "delete"),
-    (Table, "_checkpoint"),
+    (Table, "write_checkpoint"),
 )
 BLOCKS = ("stage", "lock")
 

@@ -120,6 +120,8 @@ def test_a_copy_of_whose_bytes_nothing_is_known_is_looked_at_by_its_size(tmp_pat
     held = Cache(tmp_path, "x").hold(unknown)
     assert held is not None
     assert Cache(tmp_path, "x").hold(content()) is None  # who knows more, looks again
+    copy_of_another_process(tmp_path, b"PAR1 and more")
+    assert Cache(tmp_path, "x").hold(unknown) is None
 
 
 def test_a_copy_is_read_to_be_checked_once_in_a_process(tmp_path: Path) -> None:
@@ -158,6 +160,6 @@ def test_a_disk_without_hard_links_does_without_holds(
 def copy_of_another_process(folder: Path, data: bytes) -> Path:
     """Put a file where a copy belongs: this process has not seen its bytes."""
     copy = Cache(folder, "x").copy_file(content())
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(data)
     return copy

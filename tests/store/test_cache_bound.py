@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,8 +124,9 @@ def test_what_other_processes_keep_is_counted(tmp_path: Path) -> None:
     folder = tmp_path / "objects" / "aa"
     folder.mkdir(parents=True)
     for number in range(300):
-        assert (mine, theirs)[number % 2].admit(SIZE)
-        (folder / str(number)).write_bytes(bytes(SIZE))
+        with (mine, theirs)[number % 2].admitted(SIZE) as stays:
+            assert stays
+            (folder / str(number)).write_bytes(bytes(SIZE))
         assert len(list(folder.iterdir())) <= 110
 
 
@@ -134,11 +137,29 @@ def test_a_share_is_of_what_is_free_or_the_caches_own(
     cache = Cache(tmp_path, "x", Bound(100 * SIZE))
     load(cache, *"abcde")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 5 * SIZE))
-    room = Room(tmp_path / "objects", Bound(None, 50))
-    assert room.admit(SIZE)
-    assert kept(cache, "abcde") != "abcde"
-    assert not room.admit(5 * SIZE + 1)
-    assert Room(tmp_path / "objects", Bound(None, 100)).admit(5 * SIZE)
+    with Room(tmp_path / "objects", Bound(None, 50)).admitted(SIZE) as stays:
+        assert stays
+        assert kept(cache, "abcde") != "abcde"
+    with Room(tmp_path / "objects", Bound(None, 50)).admitted(5 * SIZE + 1) as stays:
+        assert not stays
+
+
+def test_copies_that_come_at_once_share_the_bound(tmp_path: Path) -> None:
+    """One that is still on its way counts: else each of many threads would find room for its own."""
+    cache = Cache(tmp_path, "x", Bound(3 * SIZE))
+    together = threading.Barrier(8)
+
+    def chunks() -> Iterator[bytes]:
+        together.wait()
+        yield bytes(SIZE)
+
+    def keep(name: str) -> None:
+        assert len(cache.keep(content(name), chunks()).read_bytes()) == SIZE
+        cache.release(content(name))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, "abcdefgh"))
+    assert len(kept(cache, "abcdefgh")) == 3
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
 from lakehouse.errors import ArgumentError, MissingExtraError, SourceError
 from lakehouse.store.s3_settings import read_settings
@@ -167,7 +166,7 @@ def _connect(url: str) -> AbstractFileSystem:
 
 def _bucket_options(url: str) -> dict[str, Any]:
     """Say where a bucket is as lakes do; keys are left to botocore, which finds them in the same places."""
-    settings = read_settings(f"s3://{urlsplit(url).netloc}")
+    settings = read_settings(f"s3://{url.partition('://')[2].partition('/')[0]}")
     region = settings.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return {
         "endpoint_url": settings.endpoint,
