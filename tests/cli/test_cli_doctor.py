@@ -23,7 +23,7 @@ def file(bars: Run, tmp_path: Path) -> Path:
 def test_a_healthy_lake_exits_with_0(bars: Run) -> None:
     ran = bars("doctor")
     assert ran.code == 0
-    assert "healthy (1 tables, " in ran.out
+    assert "healthy (1 table, " in ran.out
 
 
 def test_a_finding_exits_with_1_and_says_what_to_do(bars: Run, file: Path) -> None:

@@ -24,7 +24,7 @@ class Copies:
 
     def find(self, path: str, sha256: str, size: int | None) -> Path | None:
         """Return a file whose bytes have this hash, if there is one."""
-        return next((file for file in self._likely(path, size) if _hash(file) == sha256), None)
+        return next((file for file in self._likely(path, size) if hash_of(file) == sha256), None)
 
     def _likely(self, path: str, size: int | None) -> Iterator[Path]:
         if self.source is not None:
@@ -57,6 +57,15 @@ def copies_for(store: Store, source: Store | None) -> Copies:
     return Copies(source, tuple(_files(cache_folder() / "objects")))
 
 
+def hash_of(file: Path) -> str:
+    """Return the SHA-256 of a file; an empty text if it can not be read."""
+    try:
+        with file.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
 def _files(folder: Path) -> Iterable[Path]:
     try:
         return sorted(path for path in folder.glob("*/*") if path.is_file())
@@ -69,11 +78,3 @@ def _size(file: Path) -> int | None:
         return file.stat().st_size
     except OSError:
         return None
-
-
-def _hash(file: Path) -> str:
-    try:
-        with file.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError:
-        return ""

@@ -38,10 +38,9 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         """Say everything in words."""
-        count = len(self.findings)
-        verdict = "healthy" if self.ok else f"{count:,} finding{'s' if count > 1 else ''}"
-        how = "quick look" if self.quick else "every byte read"
-        lines = [f"{self.url}: {verdict} ({self.tables:,} tables, {self.files:,} data files, {how})"]
+        verdict = "healthy" if self.ok else _counted(len(self.findings), "finding")
+        seen = f"{_counted(self.tables, 'table')}, {_counted(self.files, 'data file')}"
+        lines = [f"{self.url}: {verdict} ({seen}, {'quick look' if self.quick else 'every byte read'})"]
         lines += [f"repaired: {each}" if each.done else f"not repaired: {each}" for each in self.repairs]
         lines += [f"\n{finding}" for finding in self.findings]
         if self.repairable:
@@ -49,3 +48,7 @@ class Diagnosis:
             lines.append(f"\n{len(self.repairable):,} of them can be repaired: {how}")
         lines += [f"\ncould be better: {finding}" for finding in self.advice]
         return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -18,6 +18,8 @@ from lakehouse.partitions.verify import content_digest
 from lakehouse.schema import SEQUENCE, stored_schema
 from lakehouse.store import LocalStore, Store
 
+_PUT_BACK = "Put it back from a copy, an export or a backup: lake doctor --source PATH --apply"
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -37,6 +39,8 @@ class Recorded:
     """the facts of a data file"""
     state: TableState | None = None
     """a version that has it, for its schema"""
+    disputed: bool = False
+    """whether another record describes the same file in another way: then no repair knows which is right"""
 
 
 def check_files(
@@ -85,8 +89,9 @@ def _size_finding(each: Recorded, size: int | None) -> Finding:
         f"the file is {'missing' if size is None else 'torn'}, and named by {each.holders}",
         f"{each.size} bytes",
         "nothing" if size is None else f"{size} bytes",
+        advice=_PUT_BACK,
         size=each.size,
-        sha256=each.sha256,
+        sha256=None if each.disputed else each.sha256,
     )
 
 
@@ -111,8 +116,9 @@ def _check_bytes(store: Store, each: Recorded) -> Finding | None:
         f"the bytes were altered, and the file is named by {each.holders}",
         f"sha256 {each.sha256}",
         f"sha256 {found}",
+        advice=_PUT_BACK,
         size=each.size,
-        sha256=each.sha256,
+        sha256=None if each.disputed else each.sha256,
     )
 
 

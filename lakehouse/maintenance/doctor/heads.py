@@ -69,8 +69,8 @@ def with_advice(
         advice = "No older version is intact: put the file back from a backup or an export."
     else:
         advice = (
-            "Put the file back from a backup or an export (lake doctor --source PATH), or go back to the "
-            f"newest intact version: lake restore {head.name} {version} --apply"
+            "Put it back from a copy, an export or a backup (lake doctor --source PATH --apply), or go back "
+            f"to the newest intact version: lake restore {head.name} {version} --apply"
         )
     return [replace(each, advice=advice) if each.path in live else each for each in found]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from lakehouse.maintenance.doctor.files import Recorded
 from lakehouse.maintenance.doctor.log import LogReading
@@ -17,7 +19,8 @@ _Key = tuple[str, int, str]
 def recorded_files(head: TableState | None, log: LogReading, pinned: Iterable[PinnedState]) -> list[Recorded]:
     """Return every file that is recorded; those of old versions alone may have been collected.
 
-    A file that two records describe in two ways comes twice: one of them is then found to be wrong.
+    A file that two records describe in two ways comes twice: one of them is found to be wrong, and no repair
+    touches it.
     """
     holders: dict[_Key, list[str]] = {}
     facts: dict[_Key, tuple[DataFile, TableState]] = {}
@@ -39,7 +42,8 @@ def recorded_files(head: TableState | None, log: LogReading, pinned: Iterable[Pi
         Recorded(each.path, each.size, each.sha256, "the commit that refused its rows")
         for each in log.quarantine
     ]
-    return found
+    counts = Counter(each.path for each in found)
+    return [replace(each, disputed=True) if counts[each.path] > 1 else each for each in found]
 
 
 def _named(holders: Sequence[str]) -> str:

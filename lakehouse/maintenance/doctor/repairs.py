@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from lakehouse.catalog.condemned import FINAL, FOLDER, list_condemned
 from lakehouse.errors import AlreadyExistsError, IntegrityError, LakehouseError, NotFoundError
 from lakehouse.maintenance.doctor.checkpoints import check_checkpoints, checkpoint_versions
-from lakehouse.maintenance.doctor.copies import Copies
-from lakehouse.maintenance.doctor.findings import Finding, Repaired
+from lakehouse.maintenance.doctor.copies import Copies, hash_of
+from lakehouse.maintenance.doctor.findings import Finding, Repaired, RepairName
 from lakehouse.maintenance.doctor.heads import table_at
 from lakehouse.maintenance.doctor.kept import kept_path
 from lakehouse.maintenance.doctor.log import LAST_CHECKPOINT, read_log
@@ -26,7 +26,8 @@ from lakehouse.store import Store
 from lakehouse.store.unfinished import delete_unfinished
 
 _GRACE_NS = 3600 * 10**9
-_HISTORY_NS = 30 * 24 * 3600 * 10**9
+_ALL_HISTORY_NS = 2**63
+"""how far back history stays is for who runs garbage collection to say, so a repair takes nothing of it"""
 
 
 def run_repairs(store: Store, findings: Iterable[Finding], copies: Copies, *, author: str) -> list[Repaired]:
@@ -34,45 +35,42 @@ def run_repairs(store: Store, findings: Iterable[Finding], copies: Copies, *, au
 
     Files come back first, so that garbage collection can read what it must not touch.
     """
-    done: list[Repaired] = []
-    ran: set[str] = set()
-    planned = [finding for finding in findings if finding.repair is not None]
-    for finding in sorted(planned, key=lambda each: _ORDER.index(each.repair.name if each.repair else "")):
-        whole = _target(finding)
-        if whole not in ran:
-            ran.add(whole)
-            done.append(_run(store, finding, copies, author))
-    return done
+    planned = [(each.repair.name, each) for each in findings if each.repair is not None]
+    once: dict[tuple[RepairName, str], Finding] = {}
+    for name, finding in sorted(planned, key=lambda each: _ORDER.index(each[0])):
+        once.setdefault((name, _target(name, finding.path)), finding)
+    return [_run(store, name, finding, copies, author) for (name, _), finding in once.items()]
 
 
-def _target(finding: Finding) -> str:
+def _target(name: RepairName, path: str) -> str:
     """Return what a repair is run once for: the lake, a table's log, or the object itself."""
-    name = finding.repair.name if finding.repair else ""
     if name == "collect":
-        return name
-    return finding.path.rpartition("/")[0] if name == "renew-checkpoint" else finding.path
+        return ""
+    return path.rpartition("/")[0] if name == "renew-checkpoint" else path
 
 
-def _run(store: Store, finding: Finding, copies: Copies, author: str) -> Repaired:
-    repair = finding.repair
-    if repair is None:  # the caller has chosen those that have one
-        raise AssertionError(finding)
+def _run(store: Store, name: RepairName, finding: Finding, copies: Copies, author: str) -> Repaired:
+    """Run one repair.
+
+    Returns:
+        What it did; nothing where it refused, or found nothing to mend any more.
+    """
+    path = finding.path
     try:
-        match repair.name:
+        match name:
             case "put-copy":
                 outcome = _put_copy(store, finding, copies)
             case "collect":
                 outcome = _collect(store, author)
             case "delete-temporary":
-                gone = delete_unfinished(store, finding.path, older_than_s=OLD_S)
-                outcome = "deleted" if gone else ""
+                outcome = "deleted" if delete_unfinished(store, path, older_than_s=OLD_S) else ""
             case "delete-mark":
-                outcome = _delete_mark(store, finding.path)
+                outcome = _delete_mark(store, path)
             case "renew-checkpoint":
-                outcome = _renew_checkpoint(store, finding.path.partition("/_delta_log/")[0])
+                outcome = _renew_checkpoint(store, path.partition("/_delta_log/")[0])
     except LakehouseError as error:
-        return Repaired(repair.name, finding.path, False, f"refused: {error.message}")
-    return Repaired(repair.name, finding.path, bool(outcome), outcome or "nothing to mend any more")
+        return Repaired(name, path, False, f"refused: {error.message}")
+    return Repaired(name, path, bool(outcome), outcome or "nothing to mend any more")
 
 
 def _put_copy(store: Store, finding: Finding, copies: Copies) -> str:
@@ -92,7 +90,7 @@ def _put_copy(store: Store, finding: Finding, copies: Copies) -> str:
         _set_aside(store, path, found)
     with store.stage(path) as temporary:
         shutil.copyfile(copy, temporary)
-        if hashlib.sha256(temporary.read_bytes()).hexdigest() != wanted:
+        if hash_of(temporary) != wanted:
             raise IntegrityError(f"The copy {copy} was altered while it was read.")
     return f"put back from {copy}"
 
@@ -120,7 +118,7 @@ def _collect(store: Store, author: str) -> str:
     marks = {entry.path for entry in store.list(FOLDER) if entry.path.endswith(FINAL)}
     begun = [each.age_ns for each in list_condemned(store) if f"{FOLDER}/{each.id}{FINAL}" in marks]
     report = collect(
-        store, dry_run=False, grace_ns=min([_GRACE_NS, *begun]), history_ns=_HISTORY_NS, author=author
+        store, dry_run=False, grace_ns=min([_GRACE_NS, *begun]), history_ns=_ALL_HISTORY_NS, author=author
     )
     return str(report).partition("\n")[0]
 
@@ -157,4 +155,10 @@ def _renew_checkpoint(store: Store, table: str) -> str:
     return f"what was wrong is gone, and {wrote}"
 
 
-_ORDER = ("put-copy", "delete-temporary", "renew-checkpoint", "delete-mark", "collect", "")
+_ORDER: tuple[RepairName, ...] = (
+    "put-copy",
+    "delete-temporary",
+    "renew-checkpoint",
+    "delete-mark",
+    "collect",
+)

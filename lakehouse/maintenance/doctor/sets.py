@@ -113,7 +113,7 @@ def _manifest_finding(product: PinnedProduct, holder: str, found: str | None, si
         f"the manifest of {product.name} in {holder} is {'missing' if found is None else 'altered'}",
         f"sha256 {product.manifest_sha256}",
         "nothing" if found is None else f"{size} bytes, sha256 {found}",
-        advice="Take it from a backup or an export.",
+        advice="Put it back from a copy or a backup: lake doctor --source PATH --apply",
         sha256=product.manifest_sha256,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,10 +73,19 @@ def fill(root: Path) -> lakehouse.Lake:
     return lake
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> lakehouse.Lake:
+    """Give a lake with everything in it, to be copied without its claims."""
+    return fill(tmp_path_factory.mktemp("template") / "lake")
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> lakehouse.Lake:
+def lake(template: lakehouse.Lake, tmp_path: Path) -> lakehouse.Lake:
     """Give a lake with everything in it."""
-    return fill(tmp_path / "lake")
+    claims = shutil.ignore_patterns("leases", "intents")
+    shutil.copytree(template.url, tmp_path / "lake", ignore=claims)
+    shutil.copy(Path(template.url).parent / "lake.lock", tmp_path / "lake.lock")
+    return lakehouse.open(tmp_path / "lake")
 
 
 @pytest.fixture

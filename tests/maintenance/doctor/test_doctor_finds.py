@@ -232,9 +232,25 @@ def test_broken_queries_and_foreign_documents(root: Path) -> None:
 
 
 def test_a_broken_lease_is_found_and_buries_nobody(lake: lakehouse.Lake, root: Path) -> None:
+    lake[BARS].append(lake[BARS].read().to_polars())
     lease = min((root / "catalog/leases").glob("*.json"))
     lease.write_text("{")
     assert look(root) == [("broken-document", lease.relative_to(root).as_posix())]
+
+
+def test_a_lease_that_nobody_renewed_while_a_collector_watched(lake: lakehouse.Lake, root: Path) -> None:
+    lake[BARS].append(lake[BARS].read().to_polars())
+    lease = min((root / "catalog/leases").glob("*.json"))
+    document = json.loads(lease.read_text())
+    document["process"]["machine"] = "elsewhere"
+    lease.write_text(json.dumps(document))
+    watched = publish_condemned(lake.store, (), {document["session"]: document["number"]}, author="me")
+    assert look(root) == []
+    seen = json.loads((root / watched.path).read_text())
+    seen["monotonic_ns"] -= 10**9 * 3600
+    (root / watched.path).write_text(json.dumps(seen))
+    assert ("dead-lease", lease.relative_to(root).as_posix()) in look(root)
+    assert {kind for kind, _ in look(root)} == {"dead-lease", "dead-intent"}
 
 
 def test_a_collector_that_died_at_its_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

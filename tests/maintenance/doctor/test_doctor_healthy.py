@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import polars as pl
 
 import lakehouse
 from lakehouse.errors import StorageError
+from lakehouse.maintenance.doctor import Finding
 from lakehouse.schema import Column
 from lakehouse.store import LocalStore
 
@@ -80,6 +81,15 @@ def test_a_restored_version_is_healthy(lake: lakehouse.Lake) -> None:
     assert lake.doctor().findings == ()
 
 
+def test_a_compacted_product_is_healthy_before_and_after_collection(lake: lakehouse.Lake, bars: Bars) -> None:
+    for day in range(4):
+        lake[BARS].append(bars(("MSFT",), 1, first=19_730 + day))
+    assert lake.compact(BARS, dry_run=False).commits
+    assert lake.doctor().findings == ()
+    assert lake.gc(dry_run=False, grace="0s", history="0s").deleted_files > 0
+    assert lake.doctor().findings == ()
+
+
 def test_a_product_of_two_major_versions_is_healthy(lake: lakehouse.Lake, bars: Bars) -> None:
     contract = lake[BARS].contract
     columns = (*contract.schema.columns, Column("turnover", "float64"))
@@ -110,7 +120,7 @@ def test_what_living_writers_and_a_collector_do_meanwhile_is_no_finding(
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as feed:
         assert feed.stdout is not None
         feed.stdout.readline()
-        looks = []
+        looks: list[tuple[Finding, ...]] = []
         while feed.poll() is None:
             looks.append(lake.doctor(quick=len(looks) % 2 == 0).findings)
         assert feed.returncode == 0
@@ -150,14 +160,21 @@ def test_advice_is_no_damage(lake: lakehouse.Lake, bars: Bars) -> None:
 class _ReadOnly(LocalStore):
     """A disk that refuses every change, for root too."""
 
-    def stage(self, path: str) -> AbstractContextManager[Path]:
-        raise StorageError("read-only")
+    @contextmanager
+    def stage(self, path: str) -> Iterator[Path]:
+        yield _refuse()
 
     def delete(self, path: str) -> None:
-        raise StorageError("read-only")
+        _refuse()
 
-    def lock(self, path: str) -> AbstractContextManager[None]:
-        raise StorageError("read-only")
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        _refuse()
+        yield
+
+
+def _refuse() -> Path:
+    raise StorageError("The disk is read-only.")
 
 
 def _everything(root: Path) -> dict[Path, bytes]:

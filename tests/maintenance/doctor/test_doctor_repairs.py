@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -96,6 +98,32 @@ def test_a_repair_that_was_cut_short_begins_anew(root: Path, backup: Path) -> No
     run_repairs(lake.store, found, copies, author="me")
     assert lake.doctor().ok
     assert len(list((root / TABLE / "_quarantine").glob("*.altered-*"))) == 1
+
+
+def test_a_file_that_two_records_describe_in_two_ways_is_left_alone(root: Path, tmp_path: Path) -> None:
+    """The log of a pinned file is altered, and a source has what the altered log asks for."""
+    lake = lakehouse.open(root)
+    path = lake.checkout("first")[BARS].state().files[0].path
+    good = (root / path).read_bytes()
+    shutil.copytree(root, tmp_path / "forged")
+    bad = _damaged(tmp_path / "forged" / path, "altered") or b""
+    for entry in (root / LOG).glob("*.json"):
+        text = entry.read_text().replace(hashlib.sha256(good).hexdigest(), hashlib.sha256(bad).hexdigest())
+        entry.write_text(text)
+    found = lakehouse.open(root).doctor(source=tmp_path / "forged", repair=True)
+    assert ("altered-file", path) in {(each.kind, each.path) for each in found.findings}
+    assert "put-copy" not in {each.name for each in found.repairs}
+    assert (root / path).read_bytes() == good
+
+
+def test_a_repair_takes_nothing_of_the_history(root: Path, dying_writer: Callable[..., None]) -> None:
+    for entry in (root / LOG).glob("*.json"):  # in 1970, longer ago than garbage collection keeps by default
+        entry.write_text(re.sub(r'"timestamp":\d+', '"timestamp":1', entry.read_text()))
+    dying_writer(str(root))
+    assert lakehouse.open(root).gc().dead_files > 1
+    assert lakehouse.open(root).doctor(repair=True).ok
+    listed = [json.loads(file.read_text())["files"] for file in (root / "catalog/condemned").glob("*.json")]
+    assert [len(files) for files in listed if files] == [1]
 
 
 def test_a_source_must_be_a_lake(root: Path, tmp_path: Path) -> None:
