@@ -29,12 +29,18 @@ class Process:
         """Whether it is proven that it has ended; False also where nobody here can know."""
         if not self.machine or self.machine != _machine():
             return False
-        return _started(self.pid) != self.started
+        started = _started(self.pid)
+        return started is None or (bool(started and self.started) and started != self.started)
 
     @property
     def is_neighbour(self) -> bool:
-        """Whether it shares this process's machine, and so its monotonic clock."""
+        """Whether it shares this process's machine and numbers of processes, so that its end shows here."""
         return bool(self.machine) and self.machine == _machine()
+
+    @property
+    def shares_clock(self) -> bool:
+        """Whether it shares this process's monotonic clock, as all containers of one machine do."""
+        return bool(self.machine) and self.machine.split()[0] == _machine().partition(" ")[0]
 
 
 def this_process() -> Process:
@@ -53,15 +59,23 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process started, or None if there is none of that number.
+    """Return when a process started, None if there is none of that number, "" if nobody tells us.
 
     A zombie, which has ended and whose parent has not asked yet, counts as gone.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    except OSError:
-        return ""
+    except OSError:  # where /proc is mounted with hidepid, the processes of others do not show
+        return "" if _takes_signals(pid) else None
     state, *rest = fields.rpartition(")")[2].split()
     return None if state in "ZX" else rest[_START_FIELD - 1]
+
+
+def _takes_signals(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is there, and another user's
+        return True
+    return True
