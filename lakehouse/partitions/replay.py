@@ -22,6 +22,7 @@ from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 
 CHECKPOINT_EVERY = 100
+_LIVE = ("metaData", "txn", "add")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,11 @@ def _with_time(current: Snapshot, table: str) -> Snapshot:
 
 
 def _checkpoint_actions(store: Store, path: str) -> Iterator[Action]:
-    for row in pq.read_table(store.local_path(path)).to_pylist():
-        yield {name: value for name, value in row.items() if value is not None}
+    """Yield what a checkpoint says of the live table: its tombstones, often many more, stay in the file."""
+    with pq.ParquetFile(store.local_path(path)) as file:
+        for name in (each for each in _LIVE if each in file.schema_arrow.names):
+            for value in file.read(columns=[name]).column(name).drop_null().to_pylist():
+                yield {name: value}
 
 
 def _last_checkpoint(store: Store, table: str) -> int:
