@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:  # started as a script, Python knows only the folder of the script
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.cases import limits, loading, proving, reading, startup, writing  # noqa: E402 - see above
+from benchmarks.cases import collecting, limits, loading, proving, reading, startup, writing  # noqa: E402 - see above
 from benchmarks.machine import describe_machine  # noqa: E402 - see above
 from benchmarks.scale import FULL, QUICK, Scale  # noqa: E402 - see above
 from benchmarks.table import Row, to_markdown  # noqa: E402 - see above
 
-CASES = (startup, writing, reading, loading, proving, limits)
+CASES = (startup, writing, reading, loading, proving, collecting, limits)
 RESULTS = ROOT / "benchmarks" / "results.md"
 README = ROOT / "README.md"
 

@@ -27,7 +27,20 @@ class Scale:
     """fresh processes"""
     runs: int = 3
     """times that a bulk load is timed; the median counts"""
+    dead_files: int = 100_000
+    """of a table that is collected"""
 
 
 FULL = Scale()
-QUICK = Scale(commits=3, bars=2_000, years=1, symbols=2, files=2, ticks=20_000, reads=3, processes=1, runs=1)
+QUICK = Scale(
+    commits=3,
+    bars=2_000,
+    years=1,
+    symbols=2,
+    files=2,
+    ticks=20_000,
+    reads=3,
+    processes=1,
+    runs=1,
+    dead_files=300,
+)
