@@ -148,7 +148,8 @@ def test_a_lost_race_leaves_no_file(
 ) -> None:
     """Refused rows of an attempt that lost were once left in the quarantine for ever."""
     before, table = data_files(), checked.table
-    real, calls = table.queue, []
+    real = table.queue
+    calls: list[int] = []
     rival = lakehouse.open(root)
     bad = pl.concat([frame(3.0), frame(-1.0, "Z")])
 
