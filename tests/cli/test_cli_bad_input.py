@@ -24,12 +24,12 @@ def unchanged(bars: Run) -> Iterator[Run]:
 
 
 def state() -> dict[str, bytes]:
-    """Return every file of the lake but locks, leases of readers and what the test itself wrote."""
+    """Return every file of the lake but locks, claims of processes and what the test itself wrote."""
     files = (path for folder in ("catalog", "partitions", "queries") for path in Path(folder).rglob("*"))
     return {
         path.as_posix(): path.read_bytes()
         for path in files
-        if path.is_file() and not path.name.startswith(".") and path.parent.name != "leases"
+        if path.is_file() and not path.name.startswith(".") and path.parent.name not in ("leases", "intents")
     }
 
 
