@@ -17,6 +17,7 @@ if str(ROOT) not in sys.path:  # started as a script, Python knows only the fold
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases import (  # noqa: E402 - see above
+    collecting,
     concurrency,
     differing,
     limits,
@@ -31,7 +32,7 @@ from benchmarks.machine import describe_machine  # noqa: E402 - see above
 from benchmarks.scale import FULL, QUICK, Scale  # noqa: E402 - see above
 from benchmarks.table import Row, to_markdown  # noqa: E402 - see above
 
-CASES = (startup, writing, concurrency, reading, loading, proving, scaling, differing, limits)
+CASES = (startup, writing, concurrency, reading, loading, proving, scaling, differing, collecting, limits)
 RESULTS = ROOT / "benchmarks" / "results.md"
 README = ROOT / "README.md"
 

@@ -41,6 +41,8 @@ class Scale:
     """of each of them"""
     commits_of_a_peer: int = 25
     """of each writer through deltalake, which is slower"""
+    dead_files: int = 100_000
+    """of a table that is collected"""
 
 
 FULL = Scale()
@@ -61,4 +63,5 @@ QUICK = Scale(
     writers=2,
     commits_of_a_writer=5,
     commits_of_a_peer=2,
+    dead_files=300,
 )

@@ -73,7 +73,8 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         NotFoundError: there is no such snapshot or file, and the text is no time either.
     """
     from lakehouse.catalog.locks import Lock, read_lock
-    from lakehouse.catalog.snapshots import snapshot_names
+    from lakehouse.catalog.pinned import dropped_names
+    from lakehouse.catalog.snapshots import FOLDER, load_snapshot, snapshot_names
 
     if isinstance(what, Lock):
         return from_lock(lake.store, what, lake.id)
@@ -87,6 +88,8 @@ def checkout_of(lake: Lake, what: Any) -> Checkout:
         try:
             instant = to_nanoseconds(str(what))
         except ArgumentError:
+            if str(what) in dropped_names(lake.store, FOLDER):
+                load_snapshot(lake.store, str(what))  # says who dropped it, and why
             raise NotFoundError.among("snapshot", str(what), names) from None
         return _at_time(lake, instant)
     return _at_time(lake, to_nanoseconds(what))
@@ -102,8 +105,10 @@ def from_snapshot(store: Store, name: str) -> Checkout:
     from lakehouse.catalog.snapshots import load_snapshot
 
     snapshot = load_snapshot(store, name)
-    states = _states(store, snapshot.products, f"Snapshot {snapshot.name}")
-    load_snapshot(store, name)  # dropped meanwhile, it would not be held
+    try:
+        states = _states(store, snapshot.products)
+    finally:
+        load_snapshot(store, name)  # dropped, it has lost its manifests; dropped meanwhile, it is not held
     return Checkout(store, f"snapshot {snapshot.name}", states)
 
 
@@ -121,9 +126,10 @@ def from_lock(store: Store, lock: Lock, lake_id: str) -> Checkout:
             f"The lock was made in the lake {lock.lake_id}, and this is {lake_id}.",
             hint="Give the lake's root: checkout(path, root=…).",
         )
-    check_pin(store, lock.pin)
-    states = _states(store, lock.products, f"The pin {lock.pin}")
-    check_pin(store, lock.pin)  # dropped meanwhile, it would not be held
+    try:
+        states = _states(store, lock.products)
+    finally:
+        check_pin(store, lock.pin)  # dropped, it has lost its manifests; dropped meanwhile, it is not held
     return Checkout(store, f"lock {lock.pin}", states)
 
 
@@ -140,7 +146,7 @@ def _at_time(lake: Lake, instant: int) -> Checkout:
     return Checkout(lake.store, f"time {to_iso(instant)}", states)
 
 
-def _states(store: Store, products: Iterable[Pinned], what: str) -> dict[ProductName, TableState]:
+def _states(store: Store, products: Iterable[Pinned]) -> dict[ProductName, TableState]:
     """Read the manifests of a set, and hold what they name."""
     from lakehouse.catalog.pinned import read_manifest
     from lakehouse.catalog.session import session_of
@@ -150,5 +156,5 @@ def _states(store: Store, products: Iterable[Pinned], what: str) -> dict[Product
         pinned.manifest: decode_manifest(store, read_manifest(store, pinned), where=pinned.manifest)
         for pinned in products
     }
-    session_of(store).hold_set(what, states)
+    session_of(store).hold_set(states)
     return {state.name: state for state in states.values()}

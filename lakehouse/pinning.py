@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.session import session_of
-from lakehouse.errors import ArgumentError, LeaseExpiredError
+from lakehouse.errors import ArgumentError, IntegrityError, LakehouseError
 from lakehouse.names import ProductName
 from lakehouse.partitions.manifest import encode_manifest
+from lakehouse.partitions.replay import table_path
 
 if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
@@ -26,7 +27,8 @@ Products = Sequence[str] | Mapping[str, int] | None
 
 def make_snapshot(lake: Lake, name: str, products: Products, *, author: str, message: str) -> Snapshot:
     """Publish a snapshot of the present, or the given, versions."""
-    return snapshot_states(lake.store, name, states_of(lake, products), author=author, message=message)
+    states = states_of(lake, products)
+    return snapshot_states(lake.store, name, states, author=author, message=message)
 
 
 def snapshot_states(
@@ -53,11 +55,15 @@ def make_lock(
 
     if isinstance(products, str):
         states = list(lake.checkout(products).states.values())
+        _check_files(states)
     else:
         states = states_of(lake, products)
     identity = lake.id  # before the pin is there: what fails now leaves none
     pin = publish_pin(lake.store, _pinnable(states), author=author_of(author), message=message)
-    _confirm(lake.store, states, "what is locked", partial(withdraw_pin, lake.store, pin.id))
+    withdraw = partial(withdraw_pin, lake.store, pin.id)
+    _confirm(lake.store, states, "what is locked", withdraw)
+    if isinstance(products, str):
+        _confirm_standing(lake, products, withdraw)
     return write_lock(path, pin, lake_id=identity, lake_url=lake.url, overwrite=overwrite)
 
 
@@ -65,9 +71,35 @@ def _confirm(store: Store, states: Sequence[TableState], what: str, withdraw: Ca
     """Hand out what was published only if the versions were held until then; else withdraw it."""
     try:
         session_of(store).confirm(states, what)
-    except LeaseExpiredError:
+    except LakehouseError:
         withdraw()
         raise
+
+
+def _confirm_standing(lake: Lake, products: str, withdraw: Callable[[], None]) -> None:
+    """Look whether a set stood until the pin that was made from it held the same; else withdraw the pin."""
+    try:
+        lake.checkout(products)
+    except LakehouseError:
+        withdraw()
+        raise
+
+
+def _check_files(states: Sequence[TableState]) -> None:
+    """Make sure that old versions, which nobody may have held, still have their files.
+
+    Raises:
+        IntegrityError: files are gone.
+    """
+    for state in states:
+        folder = table_path(state.name, state.major)
+        present = {entry.path for entry in state.store.list(folder)} if state.files else set()
+        missing = [file.path for file in state.files if file.path not in present]
+        if missing:
+            raise IntegrityError(
+                f"{len(missing)} files of {state.name} version {state.version} are gone: {missing[0]}",
+                hint="Pin a later version: of old ones that nobody held, garbage collection takes the files.",
+            )
 
 
 def verify_products(lake: Lake, products: Sequence[str] | None, *, quick: bool) -> Verification:
@@ -86,9 +118,11 @@ def states_of(lake: Lake, products: Products) -> list[TableState]:
     Raises:
         ArgumentError: there is nothing to pin.
         NotFoundError: a product or version does not exist.
+        IntegrityError: files of an old version are gone.
     """
     if isinstance(products, Mapping):
         states = [lake[name].state(version=version) for name, version in products.items()]
+        _check_files(states)
     else:
         states = [lake[name].state() for name in (lake.products() if products is None else products)]
     if not states:

@@ -22,6 +22,7 @@ that is right, and holds for a grace of zero:
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ from lakehouse.store import Store
 LEASES = "catalog/leases"
 INTENTS = "catalog/intents"
 _LISTINGS = 20
+_LEASE_NAME = re.compile(LEASES + r"/([^./]+)\.(\d+)\.json")
+_TABLE = re.compile(r"partitions/[^/]+/[^/]+/v\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +144,18 @@ def list_leases(store: Store) -> dict[str, Lease]:
         IntegrityError: a document is broken: who can not read what is held must not take anything away.
         ConflictError: leases come and go without end.
     """
+    newest = _newest_renewals(store)
+    found: dict[str, Lease] = {}
     for _ in range(_LISTINGS):
-        found: dict[str, Lease] = {}
-        try:
-            for entry in store.list(LEASES):
-                lease = load_lease(store, entry.path)
-                if lease.session not in found or found[lease.session].number < lease.number:
-                    found[lease.session] = lease
-        except NotFoundError:  # it ended, or was renewed under a name that was not listed yet
-            continue
-        return found
+        for session, number in newest.items():
+            path = lease_path(session, number)
+            with suppress(NotFoundError):
+                found[session] = load_lease(store, path)
+        missed = newest.keys() - found.keys()
+        if not missed:
+            return found
+        # They ended, or were renewed under names that were not listed yet; who began since is of no concern.
+        newest = {s: n for s, n in _newest_renewals(store).items() if s in missed}
     raise ConflictError(f"The leases in {store.url} change faster than they can be read.", hint="Try again.")
 
 
@@ -165,6 +170,21 @@ def list_intents(store: Store) -> list[Intent]:
         with suppress(NotFoundError):  # its session has ended in order: it left no file
             found.append(load_intent(store, entry.path))
     return found
+
+
+def _newest_renewals(store: Store) -> dict[str, int]:
+    """Return the number of each session's newest renewal, by the names of the documents.
+
+    Raises:
+        IntegrityError: a name is not that of a lease.
+    """
+    newest: dict[str, int] = {}
+    for entry in store.list(LEASES):
+        match = _LEASE_NAME.fullmatch(entry.path)
+        if match is None:
+            raise IntegrityError(f"{entry.path} is no lease.")
+        newest[match[1]] = max(int(match[2]), newest.get(match[1], 0))
+    return newest
 
 
 def delete_lease(store: Store, session: str) -> None:
@@ -195,4 +215,7 @@ def _lease(document: Mapping[str, Any], of: str) -> Lease:
 
 
 def _intent(document: Mapping[str, Any], of: str) -> Intent:
-    return Intent(take(document, "session", str, of=of), take(document, "table", str, of=of))
+    found = Intent(take(document, "session", str, of=of), take(document, "table", str, of=of))
+    if not _TABLE.fullmatch(found.table):
+        raise IntegrityError(f"{of} is no intent: {found.table!r} is no table.")
+    return found

@@ -3,14 +3,20 @@
 A list is published first, and after its grace marked as final; only then the collector looks a last time at
 what is held, and deletes. Who wants to hold an old version publishes a lease first and reads the final lists
 after, the collector marks first and reads the leases after: at least one of them sees the other.
+
+A final list belongs to the run of a collector that marked it. Another run may not work on it, nor take it
+away while one of its files is there: the first may have stopped just before it deletes, and nobody may begin
+to hold what it is about to delete. When its process is proven to have ended, another run takes the list
+over, by the next mark.
 """
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
 from lakehouse.catalog.documents import now_iso, read_json, take, to_json
@@ -21,7 +27,9 @@ from lakehouse.times import to_nanoseconds
 
 FOLDER = "catalog/condemned"
 FINAL = ".final.json"
-"""how the name of the mark ends that says that the files of a list are about to be deleted"""
+"""how the name of a mark ends that says that the files of a list are about to be deleted"""
+_MARK = re.compile(FOLDER + r"/([^./]+)\.(\d+)\.final\.json")
+_runs: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +62,14 @@ class Condemned:
 
         It is a courtesy to readers without a lease: nothing rests on it.
         """
-        if self.process.is_neighbour:
+        if self.process.shares_clock:
             return time.monotonic_ns() - self.monotonic_ns
         return max(0, time.time_ns() - to_nanoseconds(self.created))
 
     @property
     def seen_for_ns(self) -> int | None:
         """How long ago the leases were seen, on the monotonic clock of this machine; None for another's."""
-        return time.monotonic_ns() - self.monotonic_ns if self.process.is_neighbour else None
+        return time.monotonic_ns() - self.monotonic_ns if self.process.shares_clock else None
 
 
 def publish_condemned(
@@ -76,16 +84,57 @@ def publish_condemned(
     return found
 
 
-def mark_final(store: Store, condemned: Condemned, *, author: str) -> None:
-    """Say that the files of a list are about to be deleted."""
-    with suppress(AlreadyExistsError):  # by a collector that died, or that works on it too
-        store.put_if_absent(_final_path(condemned.path), to_json({"time": now_iso(), "author": author}))
+@contextmanager
+def collecting() -> Iterator[str]:
+    """Give the run of a collector an id, under which it marks lists as its own while the block lasts."""
+    run = uuid.uuid4().hex
+    _runs.add(run)
+    try:
+        yield run
+    finally:
+        _runs.discard(run)
+
+
+def mark_final(store: Store, condemned: Condemned, *, run: str, author: str) -> bool:
+    """Say that a run is about to delete the files of a list, unless another one may be doing so.
+
+    Returns:
+        Whether the list is now the run's own.
+    """
+    marks = _marks(store).get(condemned.id, [])
+    if marks and not _is_over(store, _mark_path(condemned.id, marks[-1])):
+        return False
+    path = _mark_path(condemned.id, marks[-1] + 1 if marks else 1)
+    mark = {"time": now_iso(), "author": author, "process": asdict(this_process()), "run": run}
+    try:
+        store.put_if_absent(path, to_json(mark))
+    except AlreadyExistsError:  # another run was faster
+        return False
+    if store.size(condemned.path) is None:  # worked off since it was read
+        store.delete(path)
+        return False
+    return True
 
 
 def remove_condemned(store: Store, condemned: Condemned) -> None:
-    """Take a list away that is worked off; its mark goes last, when nobody can find the list any more."""
+    """Take a list away that is worked off; its marks go last, when nobody can find the list any more."""
     store.delete(condemned.path)
-    store.delete(_final_path(condemned.path))
+    for number in _marks(store).get(condemned.id, []):
+        store.delete(_mark_path(condemned.id, number))
+
+
+def remove_stray_marks(store: Store) -> None:
+    """Delete the marks of lists that are gone: a collector was killed while it took them away."""
+    for id, numbers in _marks(store).items():
+        if store.size(f"{FOLDER}/{id}.json") is None:
+            for number in numbers:
+                store.delete(_mark_path(id, number))
+
+
+def lists_of_strangers(store: Store) -> frozenset[str]:
+    """Return the ids of the final lists of collectors of which nobody here can tell whether they ended."""
+    newest = {id: _mark_path(id, marks[-1]) for id, marks in _marks(store).items()}
+    return frozenset(id for id, path in newest.items() if not _marker(store, path)[0].is_neighbour)
 
 
 def load_condemned(store: Store, path: str) -> Condemned:
@@ -103,7 +152,7 @@ def load_condemned(store: Store, path: str) -> Condemned:
             author=take(document, "author", str, of=path),
             process=Process(**take(document, "process", dict, of=path)),
             monotonic_ns=take(document, "monotonic_ns", int, of=path),
-            files=tuple(take(document, "files", list, of=path)),
+            files=_texts(take(document, "files", list, of=path), of=path),
             sessions=take(document, "sessions", dict, of=path),
         )
     except TypeError as error:
@@ -127,12 +176,49 @@ def list_condemned(store: Store) -> list[Condemned]:
 def files_being_deleted(store: Store) -> frozenset[str]:
     """Return every file of a final list."""
     found: set[str] = set()
-    for entry in store.list(FOLDER):
-        if entry.path.endswith(FINAL):
-            with suppress(NotFoundError):  # worked off since
-                found |= set(load_condemned(store, entry.path.removesuffix(FINAL) + ".json").files)
+    for id in _marks(store):
+        with suppress(NotFoundError):  # worked off since
+            found |= set(load_condemned(store, f"{FOLDER}/{id}.json").files)
     return frozenset(found)
 
 
-def _final_path(path: str) -> str:
-    return path.removesuffix(".json") + FINAL
+def list_of_mark(path: str) -> str:
+    """Return the path of the list to which a mark belongs."""
+    return f"{path.removesuffix(FINAL).rpartition('.')[0]}.json"
+
+
+def _marks(store: Store) -> dict[str, list[int]]:
+    """Return the numbers of the marks of each final list, in their order."""
+    found: dict[str, list[int]] = {}
+    for entry in store.list(FOLDER):
+        if match := _MARK.fullmatch(entry.path):
+            found.setdefault(match[1], []).append(int(match[2]))
+    return {id: sorted(numbers) for id, numbers in found.items()}
+
+
+def _mark_path(id: str, number: int) -> str:
+    return f"{FOLDER}/{id}.{number}{FINAL}"
+
+
+def _is_over(store: Store, mark: str) -> bool:
+    """Say whether the run that made a mark is proven to have ended."""
+    process, run = _marker(store, mark)
+    return process.is_gone or (process == this_process() and run not in _runs)
+
+
+def _marker(store: Store, mark: str) -> tuple[Process, str]:
+    """Return whose run made a mark; one that was removed meanwhile was nobody's we know."""
+    try:
+        document = read_json(store, mark)
+        return Process(**take(document, "process", dict, of=mark)), take(document, "run", str, of=mark)
+    except NotFoundError:
+        return Process("", 0, "", ""), ""
+    except TypeError as error:
+        raise IntegrityError(f"{mark} is no mark of a collector.") from error
+
+
+def _texts(values: list[object], *, of: str) -> tuple[str, ...]:
+    texts = tuple(value for value in values if isinstance(value, str))
+    if len(texts) != len(values):
+        raise IntegrityError(f"{of} is no condemned list: a file is no text.")
+    return texts

@@ -76,10 +76,18 @@ class Holdings:
         with self._lock:
             _remember(self._sets.setdefault(manifest, []), state)
 
+    def forget(self, states: Iterable[State]) -> None:
+        """Take back what was noted of some versions."""
+        unwanted = {id(state) for state in states}
+        with self._lock:
+            for refs in (*self._followed.values(), *self._held.values(), *self._sets.values()):
+                refs[:] = [each for each in refs if id(each()) not in unwanted]
+
     def knows(self, state: State) -> bool:
         """Say whether this very version was noted."""
-        everything = (*self._followed.values(), *self._held.values(), *self._sets.values())
-        return any(each() is state for refs in everything for each in refs)
+        with self._lock:
+            everything = (*self._followed.values(), *self._held.values(), *self._sets.values())
+            return any(each() is state for refs in everything for each in refs)
 
     def prune(self) -> None:
         """Forget what nobody uses any more, and raise the floor of each table to the oldest head in use."""

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 _START_FIELD = 19  # of /proc/<pid>/stat after the name: when the process started, in ticks since the boot
-_UNKNOWN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Process:
     """One process of one machine; nothing of it is ever used again by another."""
 
     machine: str
-    """boot and namespace of process numbers; where the system does not tell them, name and network address"""
+    """boot and namespace of process numbers; name and network address where the system tells neither"""
     pid: int
     """its number"""
     started: str
@@ -30,30 +29,30 @@ class Process:
     @property
     def is_gone(self) -> bool:
         """Whether it is proven that it has ended; False also where nobody here can know."""
-        if not self.is_neighbour or sys.platform == "win32":  # where os.kill would end it
+        if not self.is_neighbour or sys.platform == "win32":  # where a look at a process could end it
             return False
-        try:
-            os.kill(self.pid, 0)  # asks whether there is such a process, also one of another user
-        except ProcessLookupError:
-            return True
-        except OSError:
-            pass
-        return _started(self.pid) not in (self.started, _UNKNOWN)
+        started = _started(self.pid)
+        return started is None or (bool(started and self.started) and started != self.started)
 
     @property
     def is_neighbour(self) -> bool:
-        """Whether it shares this process's machine, and so its monotonic clock.
+        """Whether it shares this process's machine and numbers of processes, so that its end shows here."""
+        return self.machine == _machine()
 
-        Where a boot has no name, that clock may have begun anew since: it then shows too little time, never
+    @property
+    def shares_clock(self) -> bool:
+        """Whether it shares this process's monotonic clock, as all containers of one machine do.
+
+        Where a boot has no name, the clock may have begun anew since: it then shows too little time, never
         too much.
         """
-        return self.machine == _machine()
+        return bool(self.machine) and self.machine.partition(" ")[0] == _machine().partition(" ")[0]
 
 
 def this_process() -> Process:
     """Return the process that asks; a forked child is another one than its parent."""
     pid = os.getpid()
-    return Process(_machine(), pid, _started(pid), platform.node())
+    return Process(_machine(), pid, _started(pid) or "", platform.node())
 
 
 @cache
@@ -62,17 +61,27 @@ def _machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:  # no Linux
-        return f"{platform.node()} {uuid.getnode():012x}"
+        return f"{platform.node()}/{uuid.getnode():012x}"
 
 
-def _started(pid: int) -> str:
-    """Return when a process started; empty for one that has ended, or that shows itself to its user alone.
+def _started(pid: int) -> str | None:
+    """Return when a process started, None if there is none of that number, "" if nobody tells us.
 
-    A zombie, whose parent has not asked yet how it ended, has ended.
+    A zombie, which has ended and whose parent has not asked yet, counts as gone.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return _UNKNOWN
+    except OSError:  # where /proc is mounted with hidepid, the processes of others do not show
+        return "" if _takes_signals(pid) else None
     state, *rest = fields.rpartition(")")[2].split()
-    return f"ended as {state}" if state in "ZX" else rest[_START_FIELD - 1]
+    return None if state in "ZX" else rest[_START_FIELD - 1]
+
+
+def _takes_signals(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is there, and another user's
+        return True
+    return True

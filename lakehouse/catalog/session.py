@@ -7,10 +7,12 @@ leases of all sessions of the process, and they are deleted when the process end
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 from weakref import WeakSet
@@ -21,7 +23,14 @@ from lakehouse.catalog.condemned import files_being_deleted
 from lakehouse.catalog.documents import now_iso, storable
 from lakehouse.catalog.holdings import Holdings, State
 from lakehouse.catalog.process import this_process
-from lakehouse.errors import LakehouseError, LeaseExpiredError, NotFoundError, StorageError
+from lakehouse.errors import (
+    AlreadyExistsError,
+    ArgumentError,
+    LakehouseError,
+    LeaseExpiredError,
+    NotFoundError,
+    StorageError,
+)
 from lakehouse.store import Store
 
 TIME_TO_LIVE_VARIABLE = "LAKEHOUSE_LEASE_SECONDS"
@@ -47,23 +56,25 @@ class Session:
     _id: str
     _number: int
     """of the newest renewal; 0 before the first"""
-    _oldest: int
-    """of the renewals that still stand"""
+    _superseded: list[tuple[int, float]]
+    """older renewals that still stand, and when the next one took over"""
     _unsettled: int
     """writes that may have left files behind"""
+    _unable: bool
+    """the disk or bucket refused the last renewal"""
     _holdings: Holdings
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._expired = False
-        self._begin()
         self._lock = threading.RLock()
+        self._begin()
         _sessions.add(self)
 
     @property
     def expired(self) -> bool:
         """Whether this process was ever taken for dead: what it held before may be gone."""
-        return self._expired
+        return self._expired or self._is_lease_gone()
 
     def follow(self, table: str, look: Callable[[], Version]) -> Version:
         """Hold the heads of a table from now on, and return the present one.
@@ -73,15 +84,11 @@ class Session:
             look: returns the head. What it returns after the lease was published is held; a lake that can
                 not be written is read without a lease.
         """
-        self._in_this_process()
-        if table not in self._looks:
-            with self._lock:
-                if table not in self._looks:
-                    self._look_for_own_lease()
-                    self._holdings.add_head(table, look())
-                    self._publish_if_possible()
-                    self._looks[table] = look
+        # Before the look whether it is followed: where the session ends in between, what is found is noted in
+        # holdings that nobody vouches for any more.
         holdings = self._holdings
+        if look not in self._looks:
+            holdings = self._begin_to_follow(table, look)
         with holdings.looking(table):
             state = look()
             holdings.add_head(table, state)
@@ -93,54 +100,43 @@ class Session:
         Raises:
             NotFoundError: it is being deleted just now.
         """
-        self._in_this_process()
         with self._lock:
             self._look_for_own_lease()
             self._holdings.add_version(table, state)
             said = self._said.get(table, Held())
             if state.version in said.versions or (said.since is not None and state.version >= said.since):
                 return
-            self._publish_if_possible()
+            self._publish_if_possible(state)
         self._refuse_condemned(state, f"Version {state.version} of {table.removeprefix('partitions/')}")
 
-    def hold_set(self, what: str, states: Mapping[str, State]) -> None:
-        """Hold the versions of a snapshot or pin.
+    def hold_set(self, states: Mapping[str, State]) -> None:
+        """Hold the versions of a snapshot or pin, if it was not dropped before this returns.
+
+        No condemned list is looked at: a collector looks at snapshots and pins after it has marked its list,
+        and between two looks at the leases, so it sees either the set or the lease on it.
 
         Args:
-            what: its name, for the message.
             states: by the paths of their manifests.
-
-        Raises:
-            NotFoundError: a file of them is being deleted just now.
         """
-        self._in_this_process()
         with self._lock:
             self._look_for_own_lease()
             for manifest, state in states.items():
                 self._holdings.add_set(manifest, state)
-            self._publish_if_possible()
-        for state in states.values():
-            self._refuse_condemned(state, what)
+            self._publish_if_possible(*states.values())
 
-    def confirm(self, states: Sequence[State], what: str) -> None:
+    def confirm(self, states: Iterable[State], what: str) -> None:
         """Make sure that the lease under which these versions were found still stands.
 
         Raises:
             LeaseExpiredError: it was taken for dead, and their files may be gone.
-            StorageError: the disk or bucket refuses the lease, so nobody else knows of them.
-            NotFoundError: a file of them is being deleted just now.
+            StorageError: the disk or bucket refused it.
         """
         with self._lock:
-            self._in_this_process()
             self._look_for_own_lease()
             if self._unable:
                 raise StorageError("The disk or bucket refused the lease, so nothing can be pinned safely.")
-            if not all(self._holdings.knows(state) for state in states):
+            if not self._number or not all(self._holdings.knows(state) for state in states):
                 raise LeaseExpiredError.of(what)
-            if self._unsaid:
-                self._publish()
-                for state in states:
-                    self._refuse_condemned(state, what)
 
     def intend(self, table: str) -> str:
         """Announce once that this session writes a table; return its id, for the names of files.
@@ -148,13 +144,13 @@ class Session:
         Raises:
             StorageError: the disk or bucket refused.
         """
-        self._in_this_process()
         with self._lock:
             if table not in self._intents:
                 if not self._number:
                     self._publish()
                 intent = Intent(self._id, table)
-                self._store.put_if_absent(intent.path, encode_intent(intent))
+                with suppress(AlreadyExistsError):  # it is our own: an answer of the store was lost
+                    self._store.put_if_absent(intent.path, encode_intent(intent))
                 self._intents.add(table)
             return self._id
 
@@ -176,37 +172,34 @@ class Session:
     def writing(self) -> Iterator[None]:
         """Write files that no commit names yet; a block that raises may leave some behind."""
         with self._lock:
+            session = self._id
             self._unsettled += 1
         yield
         with self._lock:
-            self._unsettled -= 1
+            if session == self._id:
+                self._unsettled -= 1
 
     def renew(self) -> None:
         """Renew the lease for what is still in use, unless a collector took this session for dead."""
         with self._lock:
-            if not self._number or self._pid != os.getpid():
-                return
             self._look_for_own_lease()
-            old = self._number
-            for table, look in self._looks.items():
+            if not self._number:
+                return
+            for look, table in self._looks.items():
                 with suppress(LakehouseError):
                     self._holdings.add_head(table, look())  # else an idle process would hold what it saw once
             self._holdings.prune()
-            if old and self._publish_if_possible():
-                for number in range(self._oldest, old):
-                    self._store.delete(lease_path(self._id, number))
-                self._oldest = old
+            if self._publish_if_possible():
+                self._delete_superseded(time.monotonic() - time_to_live_s() / _BEATS)
 
     def release(self) -> None:
         """Give everything back; claims stay where a write may have left files, for a collector to find."""
         with self._lock:
-            if not self._number or self._pid != os.getpid():
-                return
-            if not self._unsettled:
+            if self._number and not self._unsettled:
                 for table in self._intents:
                     self._store.delete(Intent(self._id, table).path)
-                for number in range(self._oldest, self._number + 1):
-                    self._store.delete(lease_path(self._id, number))
+                self._delete_superseded(time.monotonic())
+                self._store.delete(lease_path(self._id, self._number))
             self._begin()
 
     def __del__(self) -> None:
@@ -216,37 +209,57 @@ class Session:
 
     def _begin(self) -> None:
         """Be a new session that holds nothing."""
-        self._pid = os.getpid()
         self._id = uuid.uuid4().hex
         self._opened = now_iso()
-        self._number, self._oldest, self._unsettled = 0, 1, 0
-        self._unable, self._unsaid = False, False
+        self._number, self._superseded, self._unsettled = 0, [], 0
+        self._unable = False
+        self._looks: dict[Callable[[], State], str] = {}
         self._holdings = Holdings()
-        self._looks: dict[str, Callable[[], State]] = {}
         self._said: Mapping[str, Held] = {}
         self._intents: set[str] = set()
 
-    def _in_this_process(self) -> None:
-        if self._pid != os.getpid():  # a forked child: what it inherited is its parent's
-            self._lock = threading.RLock()
-            self._begin()
+    def begin_in_child(self) -> None:
+        """Be another session in a forked child: what it inherited is its parent's, and a lock may be held."""
+        self._lock = threading.RLock()
+        self._begin()
+
+    def _begin_to_follow(self, table: str, look: Callable[[], State]) -> Holdings:
+        """Publish a lease that holds the heads of a table; return where to note what is seen of it."""
+        with self._lock:
+            if look not in self._looks:
+                self._look_for_own_lease()
+                state = look()
+                self._holdings.add_head(table, state)
+                if not self._publish_if_possible(state) and self._number:
+                    return Holdings()  # not held, so it can be read and not pinned; the next call tries again
+                self._looks[look] = table
+            return self._holdings
 
     def _expire(self) -> None:
         self._expired = True
         self._begin()
 
+    def _is_lease_gone(self) -> bool:
+        number = self._number
+        return bool(number) and self._store.size(lease_path(self._id, number)) is None
+
     def _look_for_own_lease(self) -> None:
-        if self._number and self._store.size(lease_path(self._id, self._number)) is None:
+        if self._is_lease_gone():
             self._expire()
 
-    def _publish_if_possible(self) -> bool:
-        """Publish the lease where this process may write; a reader of a read-only lake has none."""
-        if self._unable:
+    def _publish_if_possible(self, *states: State) -> bool:
+        """Publish the lease where this process may write; a reader of a read-only lake has none.
+
+        Args:
+            states: what it would hold for the first time, and what is not held where the disk refuses.
+        """
+        if self._unable and not self._number:
             return False
         try:
             self._publish()
-        except StorageError:  # readers go on: what was said before still stands
-            self._unable, self._unsaid = not self._number, True
+        except StorageError:
+            self._unable = True
+            self._holdings.forget(states)
             return False
         return True
 
@@ -258,9 +271,23 @@ class Session:
             LeaseExpiredError: a collector has taken this session for dead.
         """
         tables = self._holdings.tables()
+        number = self._number + 1
+        while not self._put_lease(number, tables):
+            number += 1
+        if self._is_lease_gone():
+            self._store.delete(lease_path(self._id, number))
+            self._expire()
+            raise LeaseExpiredError.of(self._store.url)
+        now = time.monotonic()
+        self._superseded += [(old, now) for old in range(max(1, self._number), number)]
+        self._number, self._said, self._unable = number, tables, False
+        _heart.beat()
+
+    def _put_lease(self, number: int, tables: Mapping[str, Held]) -> bool:
+        """Publish one renewal; False if it is there already, since an answer of the store was lost."""
         lease = Lease(
             session=self._id,
-            number=self._number + 1,
+            number=number,
             process=this_process(),
             author=storable(author_of()),
             opened=self._opened,
@@ -268,19 +295,24 @@ class Session:
             tables=tables,
             manifests=self._holdings.manifests(),
         )
-        self._store.put_if_absent(lease.path, encode_lease(lease))
-        if self._number and self._store.size(lease_path(self._id, self._number)) is None:
-            self._store.delete(lease.path)
-            self._expire()
-            raise LeaseExpiredError.of(self._store.url)
-        self._number, self._said, self._unsaid = lease.number, tables, False
-        _heart.beat()
+        try:
+            self._store.put_if_absent(lease.path, encode_lease(lease))
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _delete_superseded(self, until: float) -> None:
+        """Delete the renewals that have had a later one since `until`: no listing that long can miss both."""
+        while self._superseded and self._superseded[0][1] <= until:
+            self._store.delete(lease_path(self._id, self._superseded[0][0]))
+            del self._superseded[0]
 
     def _refuse_condemned(self, state: State, what: str) -> None:
         if self._unable:
             return
         condemned = files_being_deleted(self._store)
         if condemned and any(file.path in condemned for file in state.files):
+            self._holdings.forget([state])
             raise NotFoundError(
                 f"{what} is being deleted by garbage collection just now.",
                 hint="Read a later version; a snapshot or a lock would have kept it.",
@@ -288,8 +320,16 @@ class Session:
 
 
 def time_to_live_s() -> float:
-    """Return the seconds without a renewal after which a session may be taken for dead."""
-    return float(os.environ.get(TIME_TO_LIVE_VARIABLE) or _TIME_TO_LIVE_S)
+    """Return the seconds without a renewal after which a session may be taken for dead.
+
+    Raises:
+        ArgumentError: the variable is no number above 0.
+    """
+    text = os.environ.get(TIME_TO_LIVE_VARIABLE) or str(_TIME_TO_LIVE_S)
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise ArgumentError(f"{TIME_TO_LIVE_VARIABLE} must be a number of seconds above 0, got {text!r}.")
 
 
 class _Heart:
@@ -305,8 +345,12 @@ class _Heart:
             threading.Thread(target=self._run, name="lakehouse leases", daemon=True).start()
 
     def _run(self) -> None:
+        pause = threading.Event()
         while True:
-            threading.Event().wait(time_to_live_s() / _BEATS)
+            seconds = _TIME_TO_LIVE_S
+            with suppress(ArgumentError):
+                seconds = time_to_live_s()
+            pause.wait(seconds / _BEATS)
             _renew_all()
 
 
@@ -315,14 +359,31 @@ _sessions: WeakSet[Session] = WeakSet()
 _heart = _Heart()
 
 
+def _open_sessions() -> list[Session]:
+    with _beginning:  # a set that grows meanwhile can not be listed
+        return list(_sessions)
+
+
 def _renew_all() -> None:
-    for session in list(_sessions):
-        with suppress(LakehouseError):  # the next beat tries again
+    for session in _open_sessions():
+        with suppress(Exception):  # whatever it was: a heart that stops would end every lease of the process
             session.renew()
 
 
 @atexit.register
 def _release_all() -> None:
-    for session in list(_sessions):
+    for session in _open_sessions():
         with suppress(LakehouseError):
             session.release()
+
+
+def _after_fork() -> None:
+    """Give a child locks and sessions of its own: other threads of the parent may have held the old locks."""
+    global _beginning
+    _beginning = threading.Lock()
+    for session in _open_sessions():
+        session.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

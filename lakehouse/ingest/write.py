@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -99,7 +98,6 @@ def commit_plan(
         ConflictError: other writers won every attempt.
     """
     session = session_of(table.store)
-    put_quarantine = cache(partial(_put_quarantine, table, prepared))  # once for all attempts of a session
     for attempt in range(ATTEMPTS):
         if table.exists:
             evolve(table, table.head(), author=author_of(provenance.author))
@@ -114,7 +112,8 @@ def commit_plan(
                 plan = planner(state, prepared.good)
                 writer = session.intend(table.path)
                 with session.writing():
-                    record = _record(prepared, plan, provenance, operation, put_quarantine(writer))
+                    quarantine = _put_quarantine(table, prepared, writer)
+                    record = _record(prepared, plan, provenance, operation, quarantine)
                     layout = state.layout or Layout()
                     written = _write_files(table, state, layout, plan, writer)
                     with nullcontext() if attempt else table.queue():
@@ -196,6 +195,8 @@ def _publish(
         fenced = session_of(table.store).is_fenced(writer, head.transactions)
         if fenced or not _stands(plan, state, head, provenance):
             discard(table.store, written)
+            if record.quarantine is not None:
+                table.store.delete(record.quarantine.path)
             return None
         try:
             # NOTE: an error here leaves the files where they are: the commit may have landed before it.

@@ -1,22 +1,23 @@
 """The first look of garbage collection: which files are dead, and who keeps the others.
 
-Only files that a record of ours names can be candidates: log entries, and the intents of dead sessions,
-whose files carry the session in their names. No folder is listed to delete what is left over; listings only
-tell which candidates are still there.
+Only files that a record of ours names can be candidates: what a log entry removes, and files that carry in
+their names a session that the log has fenced, so that it can not commit them any more. No folder is listed to
+delete what is left over; listings only tell which candidates are still there.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lakehouse.catalog import pins, snapshots
-from lakehouse.catalog.claims import Intent
+from lakehouse.catalog.claims import fence_key
 from lakehouse.catalog.pinned import dropped_names, load_set
 from lakehouse.maintenance.lifetimes import Lifetime, TableRecord, read_record
 from lakehouse.maintenance.roots import Roots, subtract_held
 from lakehouse.maintenance.tables import open_tables
+from lakehouse.partitions.table import Table
 from lakehouse.store import Store
 
 SETS = (snapshots.FOLDER, pins.FOLDER)
@@ -34,24 +35,18 @@ class Garbage:
     """by table, the version from which on the history stays"""
 
 
-def find_garbage(
-    store: Store, roots: Roots, dead: Collection[str], intents: Iterable[Intent], *, cutoff_ms: int
-) -> Garbage:
+def find_garbage(store: Store, roots: Roots, *, cutoff_ms: int, dead: Collection[str] = ()) -> Garbage:
     """Look at every table.
 
     Args:
         store: the lake.
         roots: what is held; the leases are those of living sessions.
-        dead: the sessions that are dead.
-        intents: of all sessions.
         cutoff_ms: versions that were the head at or after this instant stay.
+        dead: sessions that would be fenced, for a dry run.
     """
     files: dict[str, int] = {}
     kept: Counter[str] = Counter()
     floors: dict[str, int] = {}
-    written = {intent.table: set[str]() for intent in intents}
-    for intent in intents:
-        written[intent.table] |= {intent.session} & set(dead)
     for table in open_tables(store):
         if not table.exists:
             continue
@@ -59,9 +54,9 @@ def find_garbage(
         floors[table.path] = record.version_at(cutoff_ms)
         present = {entry.path: entry.size for entry in store.list(table.path)}
         unreached = _unreached(record, roots, floors[table.path], kept)
-        orphans = _orphans(record, roots, present, written.get(table.path, ()))
+        orphans = _orphans(record, roots, present, fenced_sessions(table) | set(dead))
         files |= {path: present[path] for path in (unreached | orphans) & present.keys()}
-    files |= _dropped_manifests(store, roots)
+    files |= _unused_manifests(store, roots)
     free, holders = subtract_held(store, roots, files)
     return Garbage({path: files[path] for path in free}, dict(kept + Counter(holders)), floors)
 
@@ -89,7 +84,7 @@ def _holder(life: Lifetime, floor: int, since: int, versions: tuple[int, ...]) -
 def _orphans(
     record: TableRecord, roots: Roots, present: Collection[str], sessions: Collection[str]
 ) -> set[str]:
-    """Return the files that dead sessions wrote and no commit names.
+    """Return the files that fenced sessions wrote and no commit names.
 
     Where the log was cut and a reader holds a version from before, nobody knows what that version names.
     """
@@ -99,16 +94,26 @@ def _orphans(
     return {file for file in present if writer_of(file) in sessions and file not in record.named}
 
 
-def _dropped_manifests(store: Store, roots: Roots) -> dict[str, int]:
-    """Return the manifests of snapshots and pins that were dropped and that nobody has checked out."""
-    found = {}
-    for folder in SETS:
-        for name in dropped_names(store, folder):
-            for product in load_set(store, folder, name).products:
-                size = store.size(product.manifest)
-                if size is not None and product.manifest not in roots.leased_manifests:
-                    found[product.manifest] = size
-    return found
+def _unused_manifests(store: Store, roots: Roots) -> dict[str, int]:
+    """Return the manifests of dropped sets that nobody has checked out, and their sizes."""
+    sizes = {path: store.size(path) for path in dropped_manifests(store) - roots.leased_manifests}
+    return {path: size for path, size in sizes.items() if size is not None}
+
+
+def fenced_sessions(table: Table) -> set[str]:
+    """Return the sessions whose commits the head of a table refuses."""
+    keys = table.head().transactions
+    return {key.removeprefix(fence_key("")) for key in keys if key.startswith(fence_key(""))}
+
+
+def dropped_manifests(store: Store) -> frozenset[str]:
+    """Return the manifests of snapshots and pins that were dropped."""
+    return frozenset(
+        product.manifest
+        for folder in SETS
+        for name in dropped_names(store, folder)
+        for product in load_set(store, folder, name).products
+    )
 
 
 def writer_of(file: str) -> str:

@@ -8,34 +8,40 @@ the clocks say (see `catalog.claims`).
 
 from __future__ import annotations
 
-import posixpath
+import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.claims import Intent, Lease, list_intents, list_leases
 from lakehouse.catalog.condemned import (
     Condemned,
+    collecting,
     list_condemned,
+    lists_of_strangers,
     mark_final,
     publish_condemned,
     remove_condemned,
+    remove_stray_marks,
 )
 from lakehouse.catalog.documents import now_iso, to_json
 from lakehouse.catalog.process import this_process
 from lakehouse.catalog.session import session_of
-from lakehouse.maintenance.garbage import SETS, Garbage, find_garbage, writer_of
+from lakehouse.errors import ArgumentError
+from lakehouse.maintenance.garbage import SETS, Garbage, fenced_sessions, find_garbage, writer_of
 from lakehouse.maintenance.proof import proven_dead, table_path
 from lakehouse.maintenance.roots import read_roots
 from lakehouse.maintenance.sessions import bury, dead_sessions, table_of
 from lakehouse.partitions.threads import workers
-from lakehouse.store import Store
+from lakehouse.store import Store, check_path
 
 AUDIT = "catalog/audit"
 NS_PER_MS = 1_000_000
+_DELETED_AT_ONCE = 256
+_DELETABLE = re.compile(r"(partitions/[^/]+/[^/]+/v\d+|" + "|".join(SETS) + r")/.+\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +104,22 @@ def collect(
         leases = list_leases(store)
     alive = {session: lease for session, lease in leases.items() if session not in dead}
     cutoff_ms = (time.time_ns() - history_ns) // NS_PER_MS
-    garbage = find_garbage(store, read_roots(store, alive), dead, intents, cutoff_ms=cutoff_ms)
-    listed = {file for each in lists for file in each.files}
+    roots = read_roots(store, alive.values())
+    garbage = find_garbage(store, roots, cutoff_ms=cutoff_ms, dead=dead if dry_run else ())
+    strange = lists_of_strangers(store)  # nobody knows whether these will ever be worked off
+    listed = {file for each in lists if each.id not in strange for file in each.files}
     new = {path: size for path, size in garbage.files.items() if path not in listed}
     if dry_run:
         return _report(garbage, new, _Outcome(waiting=frozenset(listed)), dead, dry_run=True)
     if new:
         lists.append(publish_condemned(store, new, {}, author=author))
-    outcome = _work_off(store, lists, grace_ns, garbage.floors, author=author)
-    _forget(store, dead, intents, outcome.waiting)
+    with collecting() as run:
+        outcome = _work_off(store, lists, grace_ns, garbage.floors, run=run, author=author)
+    for each in lists:
+        if each.id in strange and not any(_is_there(store, file) for file in each.files):
+            remove_condemned(store, each)
+    remove_stray_marks(store)
+    _forget(store, dead, intents)
     _observe(store, lists, alive, author=author)
     return _report(garbage, new, outcome, dead, dry_run=False)
 
@@ -121,24 +134,46 @@ class _Outcome:
 
 
 def _work_off(
-    store: Store, lists: Iterable[Condemned], grace_ns: int, floors: Mapping[str, int], *, author: str
+    store: Store,
+    lists: Iterable[Condemned],
+    grace_ns: int,
+    floors: Mapping[str, int],
+    *,
+    run: str,
+    author: str,
 ) -> _Outcome:
-    """Prove and delete the files of the lists whose grace is over."""
-    ripe = [each for each in lists if each.files and each.age_ns >= grace_ns]
-    waiting = frozenset(file for each in lists if each not in ripe for file in each.files)
-    for each in ripe:
-        mark_final(store, each, author=author)
+    """Prove and delete the files of the lists whose grace is over, and on which nobody else works."""
+    filled = [each for each in lists if each.files]
+    due = [each for each in filled if each.age_ns >= grace_ns]
+    ripe = [each for each in due if mark_final(store, each, run=run, author=author)]
+    mine = {each.id for each in ripe}
+    others = [each for each in filled if each.id not in mine]
     condemned = {file for each in ripe for file in each.files if is_deletable(file)}
     dead = proven_dead(store, condemned, floors) if condemned else set()
-    for _ in workers().map(store.delete, sorted(dead)):
-        pass
+    _delete(store, sorted(dead))
     if dead:
         tables = dict(sorted(Counter(table_path(file) for file in dead).items()))
         document = {"operation": "gc", "time": now_iso(), "author": author, "deleted_files": tables}
         store.put_if_absent(f"{AUDIT}/gc-{uuid.uuid4().hex}.json", to_json(document))
     for each in ripe:  # only now: until the files are gone, who wants one of them must find the list
         remove_condemned(store, each)
+    waiting = frozenset(file for each in others for file in each.files)
     return _Outcome(len(dead), len(condemned) - len(dead), waiting)
+
+
+def _delete(store: Store, files: Sequence[str]) -> None:
+    """Delete files, some threads at a time."""
+
+    def some(start: int) -> None:
+        for file in files[start : start + _DELETED_AT_ONCE]:
+            store.delete(file)
+
+    for _ in workers().map(some, range(0, len(files), _DELETED_AT_ONCE)):
+        pass
+
+
+def _is_there(store: Store, file: str) -> bool:
+    return is_deletable(file) and store.size(file) is not None
 
 
 def is_deletable(file: str) -> bool:
@@ -150,23 +185,25 @@ def is_deletable(file: str) -> bool:
         >>> is_deletable("catalog/snapshots/../../lake.parquet")
         False
     """
-    inside = file.startswith(("partitions/", *(f"{folder}/" for folder in SETS)))
-    plain = posixpath.normpath(file) == file and "/_delta_log/" not in file
-    return inside and plain and file.endswith(".parquet")
+    try:
+        check_path(file)
+    except ArgumentError:
+        return False
+    return _DELETABLE.fullmatch(file) is not None and "/_delta_log/" not in file
 
 
-def _forget(store: Store, dead: Iterable[str], intents: Iterable[Intent], waiting: Iterable[str]) -> None:
-    """Delete the intents of dead sessions that have left no file any more."""
-    busy = {writer_of(file) for file in waiting}
+def _forget(store: Store, dead: Iterable[str], intents: Iterable[Intent]) -> None:
+    """Delete the intents of dead sessions, whose fences now stand for them."""
     for intent in intents:
-        if intent.session in dead and intent.session not in busy and not _may_leave_orphans(store, intent):
+        if intent.session in dead and not _may_leave_orphans(store, intent):
             store.delete(intent.path)
 
 
 def _may_leave_orphans(store: Store, intent: Intent) -> bool:
-    """Say whether files lie in a table that was never created: nobody can fence it, so they stay."""
-    if table_of(store, intent.table).exists:
-        return False
+    """Say whether a table has no fence of a dead session that wrote into it: it was never created."""
+    table = table_of(store, intent.table)
+    if table.exists:
+        return intent.session not in fenced_sessions(table)
     return any(writer_of(entry.path) == intent.session for entry in store.list(intent.table))
 
 
@@ -176,11 +213,11 @@ def _observe(store: Store, lists: Iterable[Condemned], alive: Mapping[str, Lease
     now = {session: lease.number for session, lease in alive.items() if lease.process != me}
     seen: dict[str, int] = {}
     for each in lists:
-        if each.sessions and each.process.is_neighbour:
-            current = {s: n for s, n in each.sessions.items() if now.get(s) == n}
+        current = {s: n for s, n in each.sessions.items() if now.get(s) == n}
+        if current and each.seen_for_ns is not None:
             seen |= current
-            if not current:
-                remove_condemned(store, each)
+        if each.sessions and not current:
+            remove_condemned(store, each)
     fresh = {session: number for session, number in now.items() if seen.get(session) != number}
     if fresh:
         publish_condemned(store, (), fresh, author=author)

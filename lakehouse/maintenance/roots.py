@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lakehouse.catalog.claims import Lease
+from lakehouse.catalog.claims import Lease, list_leases
 from lakehouse.catalog.pinned import PinnedProduct, read_manifest
 from lakehouse.maintenance.holders import Holder, list_holders
 from lakehouse.partitions.manifest import manifest_paths
@@ -37,13 +37,27 @@ class Roots:
         return frozenset(path for lease in self.leases for path in lease.manifests)
 
 
-def read_roots(store: Store, leases: Mapping[str, Lease]) -> Roots:
-    """Read every root but the heads.
+def read_roots(store: Store, leases: Iterable[Lease]) -> Roots:
+    """Read every root but the heads and the leases, which the caller has read.
 
     Raises:
         IntegrityError: a document is broken: who can not read what is held must not take anything away.
     """
-    return Roots(tuple(leases.values()), tuple(list_holders(store)))
+    return Roots(tuple(leases), tuple(list_holders(store)))
+
+
+def read_roots_last(store: Store) -> Roots:
+    """Read every root but the heads, so that none is missed that moves from a lease to a set or back.
+
+    What is made from a lease that ended before the first look at the leases shows among the sets; what was
+    checked out of a set that was dropped before the look at the sets shows in the second look at the leases.
+
+    Raises:
+        IntegrityError: a document is broken.
+    """
+    before = list_leases(store)
+    holders = tuple(list_holders(store))
+    return Roots((*before.values(), *list_leases(store).values()), holders)
 
 
 def held_files(store: Store, roots: Roots) -> Iterator[tuple[str, list[str]]]:

@@ -21,6 +21,7 @@ from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 
 CHECKPOINT_EVERY = 100
+_LIVE = ("metaData", "txn", "add")
 
 
 @dataclass(frozen=True, slots=True)

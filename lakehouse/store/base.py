@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -174,6 +175,7 @@ def check_path(path: str) -> str:
     return path
 
 
+@lru_cache(maxsize=4096)
 def _fault(segment: str) -> str | None:
     """Say what is wrong with one segment of a path, if anything."""
     if segment in ("", ".", ".."):

@@ -12,6 +12,7 @@ from lakehouse.catalog import condemned as lists
 from lakehouse.catalog.claims import INTENTS, LEASES, Intent, Lease, load_intent, load_lease
 from lakehouse.catalog.condemned import Condemned, load_condemned
 from lakehouse.catalog.documents import read_json
+from lakehouse.catalog.process import Process
 from lakehouse.maintenance.doctor.documents import try_read
 from lakehouse.maintenance.doctor.findings import Finding, Repair
 from lakehouse.maintenance.sessions import dead_sessions
@@ -107,7 +108,7 @@ def _marks(store: Store, listed: Iterable[str], found: Iterable[Condemned]) -> I
     for path in _below(listed, lists.FOLDER):
         if not path.endswith(lists.FINAL):
             continue
-        of = f"{path.removesuffix(lists.FINAL)}.json"
+        of = lists.list_of_mark(path)
         document, fault = try_read(path, partial(read_json, store, path))
         if fault:
             yield fault
@@ -120,12 +121,12 @@ def _marks(store: Store, listed: Iterable[str], found: Iterable[Condemned]) -> I
 
 
 def _is_abandoned(mark: Mapping[str, Any], condemned: Condemned) -> bool:
-    """Say whether the collector of a final list is gone, or has had more time than deleting takes."""
+    """Say whether the collector that marked a list is gone, or has had more time than deleting takes."""
     try:
-        marked = to_nanoseconds(mark["time"])
+        marked, process = to_nanoseconds(mark["time"]), Process(**mark["process"])
     except (KeyError, TypeError, ValueError):
-        marked = time.time_ns()
-    return condemned.process.is_gone or time.time_ns() - marked > _LONG_NS
+        marked, process = time.time_ns(), condemned.process
+    return process.is_gone or time.time_ns() - marked > _LONG_NS
 
 
 def _removable(fault: Finding) -> Finding:

@@ -11,7 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 
-from lakehouse.catalog.condemned import FINAL, FOLDER, list_condemned
+from lakehouse.catalog.condemned import FINAL, FOLDER, list_condemned, list_of_mark
 from lakehouse.errors import AlreadyExistsError, IntegrityError, LakehouseError, NotFoundError
 from lakehouse.maintenance.doctor.checkpoints import check_checkpoints, checkpoint_versions
 from lakehouse.maintenance.doctor.copies import Copies, hash_of
@@ -115,8 +115,8 @@ def _set_aside(store: Store, path: str, data: bytes) -> None:
 
 def _collect(store: Store, author: str) -> str:
     """Run garbage collection: with its usual grace, or that of a collector that died at its work."""
-    marks = {entry.path for entry in store.list(FOLDER) if entry.path.endswith(FINAL)}
-    begun = [each.age_ns for each in list_condemned(store) if f"{FOLDER}/{each.id}{FINAL}" in marks]
+    marked = {list_of_mark(entry.path) for entry in store.list(FOLDER) if entry.path.endswith(FINAL)}
+    begun = [each.age_ns for each in list_condemned(store) if each.path in marked]
     report = collect(
         store, dry_run=False, grace_ns=min([_GRACE_NS, *begun]), history_ns=_ALL_HISTORY_NS, author=author
     )
@@ -124,7 +124,7 @@ def _collect(store: Store, author: str) -> str:
 
 
 def _delete_mark(store: Store, path: str) -> str:
-    if store.size(path) is None or store.size(f"{path.removesuffix(FINAL)}.json") is not None:
+    if store.size(path) is None or store.size(list_of_mark(path)) is not None:
         return ""
     store.delete(path)
     return "deleted"

@@ -55,6 +55,7 @@ class Engine:
 
     def load(self, views: Sequence[View]) -> Mapping[Path, ProductName]:
         """Make the views, lock the engine, and return its files with the products to which they belong."""
+        self._states = tuple(view.state for view in views)  # in use, so held, while the query can run
         listed = [(view, view.paths(self._held)) for view in views]
         files = {path: view.state.name for view, paths in listed for path in paths}
         with translated(files):

@@ -257,14 +257,14 @@ def test_a_collector_that_died_at_its_work(root: Path, monkeypatch: pytest.Monke
     store = lakehouse.open(root).store
     condemned = publish_condemned(store, [only_in_history(root)], {}, author="me")
     assert look(root) == []
-    mark_final(store, condemned, author="me")
+    assert mark_final(store, condemned, run="1", author="me")
     assert look(root) == []  # this very process may be at it
-    document = json.loads((root / condemned.path).read_text())
+    [mark] = (root / "catalog/condemned").glob("*.final.json")
+    document = json.loads(mark.read_text())
     document["process"]["started"] = "long ago"
-    (root / condemned.path).write_text(json.dumps(document))
+    mark.write_text(json.dumps(document))
     assert look(root) == [("half-collected", condemned.path)]
     (root / condemned.path).unlink()
-    [mark] = (root / "catalog/condemned").iterdir()
     assert look(root) == [("stray-mark", mark.relative_to(root).as_posix())]
 
 

@@ -144,23 +144,25 @@ def test_what_a_killed_writer_left_is_collected(root: Path, dying_writer: Callab
 
 def test_a_half_done_collection_is_finished(root: Path) -> None:
     lake = lakehouse.open(root)
-    dead = f"{TABLE}/part-{'0' * 32}-{'1' * 12}.parquet"
-    (root / dead).write_bytes(b"nobody names it")
-    condemned = publish_condemned(lake.store, [dead], {}, author="me")
-    mark_final(lake.store, condemned, author="me")
-    document = json.loads((root / condemned.path).read_text())
+    doubted = f"{TABLE}/part-{'0' * 32}-{'1' * 12}.parquet"
+    (root / doubted).write_bytes(b"no record says that it is dead")
+    condemned = publish_condemned(lake.store, [doubted], {}, author="me")
+    assert mark_final(lake.store, condemned, run="1", author="me")
+    [mark] = (root / "catalog/condemned").glob("*.final.json")
+    document = json.loads(mark.read_text())
     document["process"]["started"] = "long ago"
-    (root / condemned.path).write_text(json.dumps(document))
+    mark.write_text(json.dumps(document))
     found = lake.doctor(repair=True)
-    assert found.findings == ()
-    assert not (root / dead).exists()
+    assert [(each.kind, each.path) for each in found.findings] == [("orphan-file", doubted)]
+    assert (root / doubted).exists()
+    assert not (root / condemned.path).exists()
     assert not list((root / "catalog/condemned").glob("*.final.json"))
 
 
 def test_a_stray_mark_is_deleted(root: Path) -> None:
     lake = lakehouse.open(root)
     condemned = publish_condemned(lake.store, [], {}, author="me")
-    mark_final(lake.store, condemned, author="me")
+    assert mark_final(lake.store, condemned, run="1", author="me")
     (root / condemned.path).unlink()
     assert lake.doctor(repair=True).ok
     assert not list((root / "catalog/condemned").iterdir())
