@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import math
 import os
+import sys
 import threading
 import time
 import uuid
@@ -133,9 +134,13 @@ class Session:
         """
         with self._lock:
             self._look_for_own_lease()
-            if self._unable:
-                raise StorageError("The disk or bucket refused the lease, so nothing can be pinned safely.")
-            if not self._number or not all(self._holdings.knows(state) for state in states):
+            known = self._number and all(self._holdings.knows(state) for state in states)
+            if self._refusal is not None and (self._unable or not known):
+                reason = self._refusal.message
+                raise StorageError(
+                    f"{what} is not held, so it can not be pinned: {reason}"
+                ) from self._refusal
+            if not known:
                 raise LeaseExpiredError.of(what)
 
     def intend(self, table: str) -> str:
@@ -213,6 +218,8 @@ class Session:
         self._opened = now_iso()
         self._number, self._superseded, self._unsettled = 0, [], 0
         self._unable = False
+        self._refusal: StorageError | None = None
+        self._renewed_s = -math.inf
         self._looks: dict[Callable[[], State], str] = {}
         self._holdings = Holdings()
         self._said: Mapping[str, Held] = {}
@@ -244,7 +251,8 @@ class Session:
         return bool(number) and self._store.size(lease_path(self._id, number)) is None
 
     def _look_for_own_lease(self) -> None:
-        if self._is_lease_gone():
+        """Begin anew if a collector took this session for dead, which needs the whole time to live."""
+        if _boot_time_s() - self._renewed_s > time_to_live_s() / 2 and self._is_lease_gone():
             self._expire()
 
     def _publish_if_possible(self, *states: State) -> bool:
@@ -257,8 +265,8 @@ class Session:
             return False
         try:
             self._publish()
-        except StorageError:
-            self._unable = True
+        except StorageError as error:
+            self._unable, self._refusal = True, error
             self._holdings.forget(states)
             return False
         return True
@@ -270,6 +278,7 @@ class Session:
             StorageError: the disk or bucket refused.
             LeaseExpiredError: a collector has taken this session for dead.
         """
+        begun_s = _boot_time_s()
         tables = self._holdings.tables()
         number = self._number + 1
         while not self._put_lease(number, tables):
@@ -280,7 +289,7 @@ class Session:
             raise LeaseExpiredError.of(self._store.url)
         now = time.monotonic()
         self._superseded += [(old, now) for old in range(max(1, self._number), number)]
-        self._number, self._said, self._unable = number, tables, False
+        self._number, self._said, self._unable, self._renewed_s = number, tables, False, begun_s
         _heart.beat()
 
     def _put_lease(self, number: int, tables: Mapping[str, Held]) -> bool:
@@ -330,6 +339,11 @@ def time_to_live_s() -> float:
         if 0 < float(text) < math.inf:
             return float(text)
     raise ArgumentError(f"{TIME_TO_LIVE_VARIABLE} must be a number of seconds above 0, got {text!r}.")
+
+
+def _boot_time_s() -> float:
+    """Return seconds on a clock that also runs while the machine sleeps; infinity where there is none."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else math.inf
 
 
 class _Heart:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError
+from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError, StorageError
 from lakehouse.names import ProductName
 from lakehouse.partitions import delta_log as log
 from lakehouse.partitions import replay
@@ -209,7 +209,7 @@ class Table:
         except AlreadyExistsError:
             if not record.id or self.commit_of(version).id != record.id:
                 raise
-        if version > 1 and not self._entry_exists(version - 1) and self._came_too_late(version):
+        if version > 1 and self._came_too_late(version):
             self.store.delete(replay.entry_path(self.path, version))
             raise AlreadyExistsError(
                 f"The log of {self.name} was cut above version {version} in the meantime."
@@ -220,7 +220,12 @@ class Table:
 
         Where our entry was there before the log was cut below a later checkpoint, it is gone too.
         """
-        return last_checkpoint(self.store, self.path) > version and self._entry_exists(version)
+        try:
+            if self._entry_exists(version - 1):
+                return False
+            return last_checkpoint(self.store, self.path) > version and self._entry_exists(version)
+        except StorageError:  # the entry has landed: nobody may be told that it has not
+            return False
 
     def _refresh(self) -> replay.Snapshot:
         if self._head.exists:
