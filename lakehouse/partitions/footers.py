@@ -11,7 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
+from lakehouse.partitions import footer_checksum
 from lakehouse.partitions.parquet_files import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
 
@@ -64,6 +65,8 @@ class Footer:
     """(n_pieces,) UTC nanoseconds; an upper bound of the piece's times"""
     group: Integers
     """(n_pieces,) row group"""
+    checked: set[tuple[int, str]] = field(default_factory=set)
+    """(row group, column) whose pages had the right checksums when this process read them first"""
 
 
 _footers: OrderedDict[tuple[str, str], Footer] = OrderedDict()
@@ -147,7 +150,7 @@ def _missing(store: Store, file: DataFile) -> IntegrityError | LeaseExpiredError
 def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
     check_size(store, file)
     try:
-        metadata = use_file(store, file, pq.read_metadata)
+        metadata = use_file(store, file, _read_footer)
         segments = json.loads(metadata.metadata[SEGMENTS_KEY])
     except LakehouseError:
         raise
@@ -179,6 +182,17 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         last=last,
         group=group,
     )
+
+
+def _read_footer(local: Path) -> pq.FileMetaData:
+    """Parse a footer after a look at its checksum.
+
+    Raises:
+        ValueError: it is not the one that was written.
+    """
+    if not footer_checksum.is_intact(local):
+        raise ValueError("the footer does not have its checksum")
+    return pq.read_metadata(local)
 
 
 def _time_ranges(

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.partitions import digest as digests
+from lakehouse.partitions import footer_checksum
 from lakehouse.partitions.arrays import int64_array, integers
 from lakehouse.partitions.layout import (
     LARGEST_GOOD_FILE_IN_BYTES,
@@ -241,11 +242,15 @@ def _encode(
         use_dictionary=dictionary,
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
         store_schema=False,
+        write_page_checksum=True,
     ) as writer:
         for start, length in row_groups(starts, rows.num_rows):
             writer.write_table(rows.slice(start, length), row_group_size=length)
         text = json.dumps(segments.result(), ensure_ascii=False, separators=(",", ":"))
-        writer.add_key_value_metadata({SEGMENTS_KEY.decode(): text})
+        writer.add_key_value_metadata(
+            {SEGMENTS_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
+        )
+    footer_checksum.seal(target)
 
 
 def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
