@@ -1,9 +1,9 @@
 """A checksum of a Parquet footer, kept in the footer itself.
 
-Pages have checksums of their own, the footer that tells where they are and what they mean has none: an altered
-byte of it could hide rows in silence. So the footer holds, under a key of ours, the CRC-32 of its own bytes,
-computed as if the eight hex digits were zeros. A file of an earlier release has no such key and is taken as it
-is; `verify` looks at its SHA-256.
+Pages have checksums of their own; the footer, which tells where they are and what they mean, has none, and an
+altered byte of it could hide rows in silence. So it holds, under a key of ours, the CRC-32 of its own bytes,
+computed as if the eight hex digits were zeros. A file of an earlier release has no such key and is taken as
+it is; `verify` looks at its SHA-256.
 """
 
 from __future__ import annotations
