@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.checkouts import Checkout
+    from lakehouse.comparison import LakeDifference
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.lake import Lake
+    from lakehouse.maintenance.compact import CompactReport
+    from lakehouse.maintenance.doctor import Diagnosis
+    from lakehouse.maintenance.drop import DropReport
+    from lakehouse.maintenance.gc import GarbageReport
+    from lakehouse.maintenance.restore import RestoreReport
+    from lakehouse.maintenance.retain import RetainReport
     from lakehouse.opening import checkout
     from lakehouse.opening import open_lake as open
     from lakehouse.partitions.commit_record import Commit
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from lakehouse.queries.result import Result
     from lakehouse.queries.scan import Scan
     from lakehouse.schema import Column, TableSchema
+    from lakehouse.transaction import Transaction
 
 __version__ = "0.1.0"
 
@@ -38,21 +46,29 @@ _HOMES = {
     "Checkout": "lakehouse.checkouts",
     "Column": "lakehouse.schema",
     "Commit": "lakehouse.partitions.commit_record",
+    "CompactReport": "lakehouse.maintenance.compact",
     "Contract": "lakehouse.catalog.contract",
     "ContractDiff": "lakehouse.catalog.contract",
+    "Diagnosis": "lakehouse.maintenance.doctor",
     "Difference": "lakehouse.queries.difference",
     "Domain": "lakehouse.catalog.domains",
+    "DropReport": "lakehouse.maintenance.drop",
     "FileSource": "lakehouse.ingest.sources",
+    "GarbageReport": "lakehouse.maintenance.gc",
     "Lake": "lakehouse.lake",
+    "LakeDifference": "lakehouse.comparison",
     "Lock": "lakehouse.catalog.locks",
     "Product": "lakehouse.product",
     "Recipe": "lakehouse.ingest.sources",
+    "RestoreReport": "lakehouse.maintenance.restore",
     "Result": "lakehouse.queries.result",
+    "RetainReport": "lakehouse.maintenance.retain",
     "Rule": "lakehouse.catalog.contract",
     "Scan": "lakehouse.queries.scan",
     "Snapshot": "lakehouse.catalog.pinned",
     "Source": "lakehouse.ingest.sources",
     "TableSchema": "lakehouse.schema",
+    "Transaction": "lakehouse.transaction",
     "Verification": "lakehouse.partitions.verify",
     "checkout": "lakehouse.opening",
     "open": "lakehouse.opening:open_lake",
@@ -62,22 +78,30 @@ __all__ = [
     "Checkout",
     "Column",
     "Commit",
+    "CompactReport",
     "Contract",
     "ContractDiff",
+    "Diagnosis",
     "Difference",
     "Domain",
+    "DropReport",
     "FileSource",
+    "GarbageReport",
     "Lake",
+    "LakeDifference",
     "LakehouseError",
     "Lock",
     "Product",
     "Recipe",
+    "RestoreReport",
     "Result",
+    "RetainReport",
     "Rule",
     "Scan",
     "Snapshot",
     "Source",
     "TableSchema",
+    "Transaction",
     "Verification",
     "__version__",
     "checkout",
