@@ -109,6 +109,8 @@ WRITES: dict[str, Write] = {
     "restore": lambda lake, bars: lake[NAME].restore(1, idempotency_key="k"),
     "create": lambda lake, bars: lake.create("signals.other", like=bars()),
     "snapshot": lambda lake, bars: lake.snapshot("after"),
+    "compact": lambda lake, bars: lake.compact(NAME, dry_run=False),
+    "retain": lambda lake, bars: lake.retain(NAME, before="2024-01-03", dry_run=False),
 }
 
 
