@@ -147,7 +147,7 @@ def test_a_write_whose_own_session_is_fenced_meanwhile_lands_once_under_a_fresh_
     for symbol in "ABC":
         take(product, {"do": "append", "rows": [[symbol, slot, 0.0, slot] for slot in (0, 1, 3, 5)]})
     other = lakehouse.open(lake.url)[NAME]
-    plans = between(lambda: sessions.fence(other.table, plans[0], author="collector"))
+    plans: list[str] = between(lambda: sessions.fence(other.table, plans[0], author="collector"))
     commit = take(product, PAIRS[verb][0])
     assert len(set(plans)) == len(plans) == 2
     assert commit.version == 5
