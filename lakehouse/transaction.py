@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Landed:
-    """A commit of the transaction, and the version before it."""
+    """A commit of the transaction."""
 
     product: Product
     commit: Commit
-    before: int
 
 
 class TransactionProduct(Writable[None]):
@@ -126,9 +125,7 @@ class Transaction:
         landed: list[_Landed] = []
         try:
             for product, pending in self._pending:
-                before = product.version
-                commit = pending.commit()
-                landed.append(_Landed(product, commit, commit.version if commit.repeated else before))
+                landed.append(_Landed(product, pending.commit()))
             states = [product.state(version=version) for product, version in self._versions(landed).items()]
             self.snapshot = snapshot_states(
                 self._lake.store, self.name, states, author=self._author, message=self._message
@@ -169,7 +166,8 @@ class Transaction:
             self._author, message=f"transaction {self.name} failed", transaction=self.name
         )
         try:
-            old = product.state(version=landed.before)
+            # The one right before, not the one seen before the write: another writer may have come in between.
+            old = product.state(version=version - 1)
             made = restore(product.table, old, provenance, only_from=version)
         except LakehouseError as error:
             return f"version {version} of {product.name} stays: {error.message}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -15,11 +14,7 @@ import polars as pl
 import pytest
 
 import lakehouse
-from lakehouse.catalog.rule import Rule
-from lakehouse.errors import ContractError, KeyConflictError
-from lakehouse.ingest import write
 from lakehouse.partitions.digest import digest_of
-from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, select_pieces
 from lakehouse.times import NS_PER_DAY, Interval
 
@@ -105,7 +100,7 @@ def check(product: lakehouse.Product, key: tuple[str, ...]) -> list[Row]:
     rows: list[Row] = []
     for commit in history:
         assert commit.rows_in == commit.accepted + commit.quarantined + commit.duplicates
-        if commit.message:
+        if commit.message and commit.operation != "fence":
             rows = after(rows, json.loads(commit.message), key)
         assert commit.rows == len(rows)
     assert rows_of(product) == rows
@@ -291,155 +286,3 @@ def test_threads_share_a_product(lake: lakehouse.Lake) -> None:
     assert sorted(row[3] for row in rows_of(product)) == sorted(
         10 * me + n for me in range(4) for n in range(5)
     )
-
-
-# What each kind of write does first and second in a pair: each looks at rows that the other changes.
-PAIRS: dict[str, tuple[Step, Step]] = {
-    "append": (
-        {"do": "append", "rows": [["A", 4, 1.0, 100], ["A", 9, 1.0, 101]]},
-        {"do": "append", "rows": [["A", 2, 2.0, 200], ["A", 8, 2.0, 201]]},
-    ),
-    "upsert": (
-        {"do": "upsert", "rows": [["A", 1, 1.0, 110], ["A", 9, 1.0, 111]]},
-        {"do": "upsert", "rows": [["A", 1, 2.0, 210], ["A", 5, 2.0, 211]]},
-    ),
-    "update": (
-        {"do": "update", "rows": [["A", 0, 1.0, 120], ["A", 3, 1.0, 121]]},
-        {"do": "update", "rows": [["A", 1, 2.0, 220], ["A", 5, 2.0, 221]]},
-    ),
-    "delete": (
-        {"do": "delete", "symbols": ["A"], "slots": [0, 4]},
-        {"do": "delete", "symbols": ["A"], "slots": [1, 6]},
-    ),
-    "compact": ({"do": "compact"}, {"do": "compact"}),
-}
-
-
-# A compaction reads no more than its sources, and of two the second finds nothing left to do.
-UNDISTURBED = {("compact", "append"), ("compact", "compact")}
-
-
-def take(product: lakehouse.Product, step: Step) -> lakehouse.Commit:
-    """Take a step; return its commit, or the newest where it found nothing to do."""
-    message = json.dumps(step)
-    if step["do"] == "compact":
-        lakehouse.open(product.table.store.url).compact(NAME, dry_run=False, message=message)
-        return product.history()[0]
-    if step["do"] == "delete":
-        start, end = (slot * 10 * NS_PER_DAY for slot in step["slots"])
-        return product.delete(step["symbols"], start, end, message=message)
-    commit: lakehouse.Commit = getattr(product, step["do"])(frame(step["rows"]), message=message)
-    return commit
-
-
-@pytest.fixture
-def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], list[int]]:
-    """Give a function that lets something happen between the plan of the next write and its commit."""
-
-    def install(happen: Callable[[], object]) -> list[int]:
-        plans: list[int] = []
-
-        write_files = write._write_files
-
-        def files(*planned: Any) -> list[WrittenFile]:
-            plans.append(len(plans))
-            written = write_files(*planned)
-            if len(plans) == 1:
-                happen()
-                plans[1:] = []  # what happened may have written too
-            return written
-
-        monkeypatch.setattr(write, "_write_files", files)
-        return plans
-
-    return install
-
-
-@pytest.mark.parametrize("key", KEYS, ids=["keyed", "keyless"])
-@pytest.mark.parametrize("second", PAIRS)
-@pytest.mark.parametrize("first", PAIRS)
-def test_a_write_that_was_planned_before_another_landed_is_planned_again(
-    lake: lakehouse.Lake, between: Any, first: str, second: str, key: tuple[str, ...]
-) -> None:
-    product = new_product(lake, key)
-    for symbol in "ABC":  # several files of each partition, for a compaction
-        take(product, {"do": "append", "rows": [[symbol, slot, 0.0, slot] for slot in (0, 1, 3, 5)]})
-    other = lakehouse.open(lake.url)[NAME]
-    plans = between(lambda: take(other, PAIRS[second][1]))
-    commit = take(product, PAIRS[first][0])
-    assert len(plans) == (1 if (first, second) in UNDISTURBED else 2)
-    landed = [second] if (first, second) == ("compact", "compact") else [first, second]
-    assert commit.version == 3 + len(landed)
-    done = [json.loads(each.message)["do"] for each in product.history()[:-4]]
-    assert done == landed
-    check(product, key)
-
-
-@pytest.mark.parametrize("verb", ["append", "upsert", "update", "delete"])
-def test_a_write_that_another_does_not_touch_keeps_its_files(
-    lake: lakehouse.Lake, between: Any, verb: str
-) -> None:
-    product = new_product(lake, ())
-    take(product, {"do": "append", "rows": [["A", slot, 0.0, slot] for slot in (0, 1, 3, 5)]})
-    other = lakehouse.open(lake.url)[NAME]
-    plans = between(lambda: take(other, {"do": "append", "rows": [["B", 2, 1.0, 300], ["C", 2, 1.0, 301]]}))
-    assert take(product, PAIRS[verb][0]).version == 3
-    assert len(plans) == 1
-    check(product, ())
-
-
-def test_an_append_whose_key_another_took_with_other_values_is_refused(
-    lake: lakehouse.Lake, between: Any
-) -> None:
-    product, other = new_product(lake, KEYS[0]), lakehouse.open(lake.url)[NAME]
-    between(lambda: take(other, {"do": "append", "rows": [["A", 1, 2.0, 2]]}))
-    with pytest.raises(KeyConflictError, match="1 keys are stored"):
-        take(product, {"do": "append", "rows": [["A", 1, 1.0, 1]]})
-    assert rows_of(product) == [["A", 1, 2.0, 2]]
-    check(product, KEYS[0])
-
-
-def test_an_append_of_rows_that_another_appended_counts_them_as_duplicates(
-    lake: lakehouse.Lake, between: Any
-) -> None:
-    product, other = new_product(lake, KEYS[0]), lakehouse.open(lake.url)[NAME]
-    between(lambda: other.append(frame([["A", 1, 1.0, 1]])))
-    commit = product.append(frame([["A", 1, 1.0, 1], ["A", 2, 1.0, 2]]))
-    assert (commit.rows_in, commit.accepted, commit.duplicates) == (2, 1, 1)
-    assert rows_of(product) == [["A", 1, 1.0, 1], ["A", 2, 1.0, 2]]
-
-
-@pytest.mark.parametrize("verb", PAIRS)
-def test_a_write_after_a_restore_in_between_is_planned_on_what_was_restored(
-    lake: lakehouse.Lake, between: Any, verb: str
-) -> None:
-    product = new_product(lake, ())
-    take(product, {"do": "append", "rows": [["A", slot, 0.0, slot] for slot in (0, 3)]})
-    take(product, {"do": "append", "rows": [["A", slot, 0.0, 10 + slot] for slot in (0, 1, 3, 5)]})
-    other = lakehouse.open(lake.url)[NAME]
-    between(lambda: other.restore(1))
-    take(product, PAIRS[verb][0])
-    assert rows_of(product) == after([["A", 0, 0.0, 0], ["A", 3, 0.0, 3]], PAIRS[verb][0], ())
-    assert product.verify().ok
-
-
-def test_a_restore_keeps_what_landed_before_it_readable(lake: lakehouse.Lake) -> None:
-    product, other = new_product(lake, ()), lakehouse.open(lake.url)[NAME]
-    take(product, {"do": "append", "rows": [["A", 0, 0.0, 0]]})
-    take(other, {"do": "append", "rows": [["A", 1, 0.0, 1]]})
-    product.restore(1)
-    assert rows_of(product) == [["A", 0, 0.0, 0]]
-    assert len(product.read(version=2).to_polars()) == 2
-
-
-def test_rows_checked_under_an_older_contract_are_not_committed_under_a_newer_one(
-    lake: lakehouse.Lake, between: Any
-) -> None:
-    product = new_product(lake, ())
-    product.append(frame([["A", 0, 1.0, 0]]))
-    rule = Rule("size_positive", "positive", ("size",), {})
-    stricter = dataclasses.replace(product.contract, version="1.1.0", rules=(rule,))
-    between(lambda: lakehouse.open(lake.url).apply(stricter).append(frame([["B", 0, 1.0, 5]])))
-    with pytest.raises(ContractError, match=r"is under contract 1\.1\.0, and this writer holds 1\.0\.0"):
-        product.append(frame([["A", 1, 1.0, -1]]))
-    assert rows_of(lakehouse.open(lake.url)[NAME]) == [["A", 0, 1.0, 0], ["B", 0, 1.0, 5]]

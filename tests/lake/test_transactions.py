@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,6 +17,7 @@ from lakehouse.errors import (
     SchemaError,
     TransactionError,
 )
+from lakehouse.ingest import write
 from lakehouse.transaction import Transaction
 
 Bars = Callable[..., pl.DataFrame]
@@ -111,6 +113,27 @@ def test_what_landed_before_a_failure_is_taken_back(
     assert pair[0].digest == before
     assert versions(*pair) == [3, 2]
     assert lake.snapshots() == []
+
+
+def test_what_another_wrote_just_before_a_commit_survives_the_taking_back(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files, late = write._write_files, [lambda: lakehouse.open(lake.url)[NAMES[0]].append(bars(("Y",)))]
+
+    def files(*planned: Any) -> Any:
+        written = write_files(*planned)
+        while late:
+            late.pop()()
+        return written
+
+    def refuse(*_: object, **__: object) -> object:
+        raise AlreadyExistsError("There is a snapshot 'load' already.")
+
+    monkeypatch.setattr(write, "_write_files", files)
+    monkeypatch.setattr("lakehouse.transaction.snapshot_states", refuse)
+    with pytest.raises(TransactionError, match=r"version 3 of market_data\.a was taken back by version 4"):
+        load(lake, (0, bars(("X",)), None))
+    assert set(pair[0].read().to_polars()["symbol"]) == {"BRK/B", "IBM", "Y"}
 
 
 def test_what_others_built_on_stays_and_is_reported(
