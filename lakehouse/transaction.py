@@ -108,7 +108,8 @@ class Transaction:
 
         Raises:
             TransactionError: a commit or the snapshot failed; it says what landed and what was taken back.
-            KeyConflictError: a key is stored with other values; nothing was written.
+            LakehouseError: what the first commit raised, such as a key that is stored with other values, or
+                a disk that refuses; nothing was written.
         """
         self._over = True
         if kind is None:
@@ -131,6 +132,8 @@ class Transaction:
                 self._lake.store, self.name, states, author=self._author, message=self._message
             )
         except LakehouseError as error:
+            if not landed:
+                raise
             raise self._failed(landed, error) from error
         self.commits = tuple(each.commit for each in landed)
 
@@ -150,25 +153,39 @@ class Transaction:
 
     def _failed(self, landed: Sequence[_Landed], error: LakehouseError) -> TransactionError:
         """Take back what can be, and say how it stands."""
-        said = [self._take_back(each) for each in reversed(landed)]
-        landed_before = "; ".join(said) or "nothing had landed"
+        fresh: dict[Product, list[int]] = {}
+        said = []
+        for each in landed:
+            if each.commit.repeated:
+                said.append(
+                    f"version {each.commit.version} of {each.product.name} was there already, and stays"
+                )
+            else:
+                fresh.setdefault(each.product, []).append(each.commit.version)
+        said += [self._take_back(product, versions) for product, versions in reversed(fresh.items())]
         message = f"The transaction {self.name} failed, and publishes no name: {error.message}"
-        return TransactionError(f"{message} Before that: {landed_before}.", hint=error.hint)
+        return TransactionError(f"{message} Before that: {'; '.join(said)}.", hint=error.hint)
 
-    def _take_back(self, landed: _Landed) -> str:
+    def _take_back(self, product: Product, versions: Sequence[int]) -> str:
+        """Restore the version before the last ones of the transaction, if nobody has committed since.
+
+        Args:
+            product: one product.
+            versions: that the transaction made of it, rising; another writer may have come in between.
+        """
         from lakehouse.ingest.restore import restore
         from lakehouse.ingest.write import Provenance
 
-        product, version = landed.product, landed.commit.version
-        if landed.commit.repeated:
-            return f"version {version} of {product.name} was there already, and stays"
-        provenance = Provenance(
-            self._author, message=f"transaction {self.name} failed", transaction=self.name
-        )
+        first = last = versions[-1]
+        while first - 1 in versions:
+            first -= 1
+        stay = ", ".join(str(version) for version in versions if version < first)
+        message = f"transaction {self.name} failed"
+        provenance = Provenance(self._author, message=message, transaction=self.name)
         try:
-            # The one right before, not the one seen before the write: another writer may have come in between.
-            old = product.state(version=version - 1)
-            made = restore(product.table, old, provenance, only_from=version)
+            old = product.state(version=first - 1)
+            made = restore(product.table, old, provenance, only_from=last)
         except LakehouseError as error:
-            return f"version {version} of {product.name} stays: {error.message}"
-        return f"version {version} of {product.name} was taken back by version {made.version}"
+            return f"version {', '.join(map(str, versions))} of {product.name} stays: {error.message}"
+        taken = f"version {', '.join(map(str, range(first, last + 1)))} of {product.name} was taken back"
+        return f"{taken} by version {made.version}{f', and {stay} stays' if stay else ''}"

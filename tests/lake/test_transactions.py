@@ -136,6 +136,30 @@ def test_what_another_wrote_just_before_a_commit_survives_the_taking_back(
     assert set(pair[0].read().to_polars()["symbol"]) == {"BRK/B", "IBM", "Y"}
 
 
+def test_several_writes_of_a_product_are_taken_back_in_one_step(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, after_check: Callable[..., None]
+) -> None:
+    before = pair[0].digest
+    after_check(lambda: lakehouse.open(lake.url)[NAMES[1]].append(bars(("X",), price=10.0)))
+    with pytest.raises(TransactionError, match=r"version 2, 3 of market_data\.a was taken back by version 4"):
+        load(
+            lake,
+            (0, bars(("X",)), None),
+            (0, bars(("Y",)), None),
+            (1, bars(("X",), price=20.0), None),
+        )
+    assert pair[0].digest == before
+
+
+def test_an_error_before_anything_landed_is_the_error_itself(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, after_check: Callable[..., None]
+) -> None:
+    after_check(lambda: lakehouse.open(lake.url)[NAMES[0]].append(bars(("X",), price=10.0)))
+    with pytest.raises(KeyConflictError, match=r"market_data\.a"):
+        load(lake, (0, bars(("X",), price=20.0), None), (1, bars(("X",)), None))
+    assert versions(*pair) == [2, 1]
+
+
 def test_what_others_built_on_stays_and_is_reported(
     lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
 ) -> None:
