@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Landed:
-    """A commit of the transaction, and the version before it."""
+    """A commit of the transaction."""
 
     product: Product
     commit: Commit
-    before: int
 
 
 class TransactionProduct(Writable[None]):
@@ -126,9 +125,7 @@ class Transaction:
         landed: list[_Landed] = []
         try:
             for product, pending in self._pending:
-                before = product.version
-                commit = pending.commit()
-                landed.append(_Landed(product, commit, commit.version if commit.repeated else before))
+                landed.append(_Landed(product, pending.commit()))
             states = [product.state(version=version) for product, version in self._versions(landed).items()]
             self.snapshot = snapshot_states(
                 self._lake.store, self.name, states, author=self._author, message=self._message
@@ -153,12 +150,19 @@ class Transaction:
 
     def _failed(self, landed: Sequence[_Landed], error: LakehouseError) -> TransactionError:
         """Take back what can be, and say how it stands."""
-        said = [self._take_back(each) for each in reversed(landed)]
+        heads: dict[tuple[ProductName, int], int] = {}
+        said = [self._take_back(each, heads) for each in reversed(landed)]
         landed_before = "; ".join(said) or "nothing had landed"
         message = f"The transaction {self.name} failed, and publishes no name: {error.message}"
         return TransactionError(f"{message} Before that: {landed_before}.", hint=error.hint)
 
-    def _take_back(self, landed: _Landed) -> str:
+    def _take_back(self, landed: _Landed, heads: dict[tuple[ProductName, int], int]) -> str:
+        """Restore the version before a commit, and say how it went.
+
+        Args:
+            landed: the commit.
+            heads: the versions that were restored already, and which new version each became.
+        """
         from lakehouse.ingest.restore import restore
         from lakehouse.ingest.write import Provenance
 
@@ -169,8 +173,11 @@ class Transaction:
             self._author, message=f"transaction {self.name} failed", transaction=self.name
         )
         try:
-            old = product.state(version=landed.before)
-            made = restore(product.table, old, provenance, only_from=version)
+            # Before our commit, and not before our first look: what others wrote in between stays.
+            old = product.state(version=version - 1)
+            head = heads.get((product.name, version), version)
+            made = restore(product.table, old, provenance, only_from=head)
         except LakehouseError as error:
             return f"version {version} of {product.name} stays: {error.message}"
+        heads[product.name, version - 1] = made.version
         return f"version {version} of {product.name} was taken back by version {made.version}"

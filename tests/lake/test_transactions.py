@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,11 +12,13 @@ import lakehouse
 from lakehouse.errors import (
     AlreadyExistsError,
     ArgumentError,
+    ConflictError,
     KeyConflictError,
     NotFoundError,
     SchemaError,
     TransactionError,
 )
+from lakehouse.ingest import verbs
 from lakehouse.transaction import Transaction
 
 Bars = Callable[..., pl.DataFrame]
@@ -160,3 +163,38 @@ def test_a_transaction_is_used_once(lake: lakehouse.Lake, pair: Pair, bars: Bars
 def test_an_unknown_product_is_named_at_once(lake: lakehouse.Lake) -> None:
     with pytest.raises(NotFoundError, match="Unknown product"):
         lake.transaction("load")["market_data.c"]
+
+
+def test_what_others_wrote_just_before_the_commit_is_not_taken_back_with_it(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version before ours was once looked up before our commit: a write of others in between was lost."""
+    commit, calls = verbs.commit_plan, []
+
+    def late(table: Any, *rest: Any) -> Any:
+        calls.append(table)
+        others = lakehouse.open(lake.url)
+        if len(calls) == 1:
+            commit(others[NAMES[0]].table, *verbs_of(others, bars(("Y",))))
+            return commit(table, *rest)
+        raise ConflictError("Others won.")
+
+    def verbs_of(others: lakehouse.Lake, frame: pl.DataFrame) -> tuple[Any, ...]:
+        made = verbs.append(others[NAMES[0]].table, others[NAMES[0]].contract, frame, verbs.Provenance())
+        return made.prepared, made.provenance, made.operation, made.planner
+
+    monkeypatch.setattr(verbs, "commit_plan", late)
+    with pytest.raises(TransactionError, match=r"version 3 of market_data\.a was taken back by version 4"):
+        load(lake, (0, bars(("X",)), None), (1, bars(("X",)), None))
+    assert set(pair[0].read().to_polars()["symbol"]) == {"BRK/B", "IBM", "Y"}
+
+
+def test_several_writes_of_one_product_are_taken_back_together(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, after_check: Callable[..., None]
+) -> None:
+    before = pair[0].digest
+    after_check(lambda: lakehouse.open(lake.url)[NAMES[1]].append(bars(("X",), price=10.0)))
+    with pytest.raises(TransactionError) as failed:
+        load(lake, (0, bars(("X",)), None), (0, bars(("Y",)), None), (1, bars(("X",), price=20.0), None))
+    assert "stays" not in failed.value.message
+    assert pair[0].digest == before
