@@ -166,7 +166,7 @@ class Transaction:
         from lakehouse.ingest.restore import restore
         from lakehouse.ingest.write import Provenance
 
-        product, version = landed.product, landed.commit.version
+        product, version, key = landed.product, landed.commit.version, landed.commit.idempotency_key
         if landed.commit.repeated:
             return f"version {version} of {product.name} was there already, and stays"
         provenance = Provenance(
@@ -176,7 +176,8 @@ class Transaction:
             # Before our commit, and not before our first look: what others wrote in between stays.
             old = product.state(version=version - 1)
             head = heads.get((product.name, version), version)
-            made = restore(product.table, old, provenance, only_from=head)
+            undone = [key] if key is not None else []
+            made = restore(product.table, old, provenance, only_from=head, undone=undone)
         except LakehouseError as error:
             return f"version {version} of {product.name} stays: {error.message}"
         heads[product.name, version - 1] = made.version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -16,9 +17,11 @@ from lakehouse.errors import (
     KeyConflictError,
     NotFoundError,
     SchemaError,
+    StorageError,
     TransactionError,
 )
 from lakehouse.ingest import verbs
+from lakehouse.ingest.write import Provenance, commit_plan
 from lakehouse.transaction import Transaction
 
 Bars = Callable[..., pl.DataFrame]
@@ -169,21 +172,21 @@ def test_what_others_wrote_just_before_the_commit_is_not_taken_back_with_it(
     lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The version before ours was once looked up before our commit: a write of others in between was lost."""
-    commit, calls = verbs.commit_plan, []
+    calls: list[Any] = []
 
     def late(table: Any, *rest: Any) -> Any:
         calls.append(table)
         others = lakehouse.open(lake.url)
         if len(calls) == 1:
-            commit(others[NAMES[0]].table, *verbs_of(others, bars(("Y",))))
-            return commit(table, *rest)
+            commit_plan(others[NAMES[0]].table, *verbs_of(others, bars(("Y",))))
+            return commit_plan(table, *rest)
         raise ConflictError("Others won.")
 
     def verbs_of(others: lakehouse.Lake, frame: pl.DataFrame) -> tuple[Any, ...]:
-        made = verbs.append(others[NAMES[0]].table, others[NAMES[0]].contract, frame, verbs.Provenance())
+        made = verbs.append(others[NAMES[0]].table, others[NAMES[0]].contract, frame, Provenance())
         return made.prepared, made.provenance, made.operation, made.planner
 
-    monkeypatch.setattr(verbs, "commit_plan", late)
+    monkeypatch.setattr("lakehouse.ingest.verbs.commit_plan", late)
     with pytest.raises(TransactionError, match=r"version 3 of market_data\.a was taken back by version 4"):
         load(lake, (0, bars(("X",)), None), (1, bars(("X",)), None))
     assert set(pair[0].read().to_polars()["symbol"]) == {"BRK/B", "IBM", "Y"}
@@ -198,3 +201,17 @@ def test_several_writes_of_one_product_are_taken_back_together(
         load(lake, (0, bars(("X",)), None), (0, bars(("Y",)), None), (1, bars(("X",), price=20.0), None))
     assert "stays" not in failed.value.message
     assert pair[0].digest == before
+
+
+def test_a_transaction_that_was_taken_back_can_be_repeated(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys once counted as done, so that the second time reported success and wrote nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.transaction.snapshot_states", Mock(side_effect=StorageError("full")))
+        with pytest.raises(TransactionError, match="taken back"):
+            load(lake, (0, bars(("X",)), "feed-1"))
+    pair[0].table.write_checkpoint()
+    commits = load(lakehouse.open(lake.url), (0, bars(("X",)), "feed-1")).commits
+    assert not commits[0].repeated
+    assert "X" in set(pair[0].read().to_polars()["symbol"])
