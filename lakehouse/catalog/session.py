@@ -108,7 +108,12 @@ class Session:
             if state.version in said.versions or (said.since is not None and state.version >= said.since):
                 return
             self._publish_if_possible(state)
-        self._refuse_condemned(state, f"Version {state.version} of {table.removeprefix('partitions/')}")
+            try:  # within the lock: what the lease says counts for other threads as looked at
+                self._refuse_condemned(table, state)
+            except BaseException:
+                self._holdings.forget([state])
+                self._said = {}
+                raise
 
     def hold_set(self, states: Mapping[str, State]) -> None:
         """Hold the versions of a snapshot or pin, if it was not dropped before this returns.
@@ -316,14 +321,14 @@ class Session:
             self._store.delete(lease_path(self._id, self._superseded[0][0]))
             del self._superseded[0]
 
-    def _refuse_condemned(self, state: State, what: str) -> None:
+    def _refuse_condemned(self, table: str, state: State) -> None:
         if self._unable:
             return
         condemned = files_being_deleted(self._store)
         if condemned and any(file.path in condemned for file in state.files):
-            self._holdings.forget([state])
             raise NotFoundError(
-                f"{what} is being deleted by garbage collection just now.",
+                f"Version {state.version} of {table.removeprefix('partitions/')} is being deleted by garbage "
+                "collection just now.",
                 hint="Read a later version; a snapshot or a lock would have kept it.",
             )
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -194,6 +195,33 @@ def test_an_old_version_that_is_being_deleted_is_refused_and_not_held(store: Sto
         session.hold(TABLE, late)
     with pytest.raises(LeaseExpiredError):
         session.confirm([late], "it")
+
+
+def test_what_was_refused_once_is_refused_again(store: Store, session: Session) -> None:
+    """The lease that was published for the first look once stood for a look that went well."""
+    session.follow(TABLE, Table().head)
+    condemned = publish_condemned(store, [f"{TABLE}/part-2.parquet"], {}, author="ada")
+    with collecting() as run:
+        mark_final(store, condemned, run=run, author="ada")
+    for _ in range(2):
+        again = State(2)
+        with pytest.raises(NotFoundError, match="is being deleted"):
+            session.hold(TABLE, again)
+        with pytest.raises(LeaseExpiredError):
+            session.confirm([again], "it")
+
+
+def test_a_version_whose_look_failed_is_not_held(
+    store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.follow(TABLE, Table().head)
+    old = State(2)
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.catalog.session.files_being_deleted", Mock(side_effect=StorageError("lost")))
+        with pytest.raises(StorageError):
+            session.hold(TABLE, old)
+    session.renew()
+    assert held(store) == Held(5, ())
 
 
 class Deaf(LocalStore):
