@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import math
 import os
-import sys
 import threading
 import time
 import uuid
@@ -19,11 +18,21 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from lakehouse.catalog.authors import author_of
-from lakehouse.catalog.claims import Held, Intent, Lease, encode_intent, encode_lease, fence_key, lease_path
+from lakehouse.catalog.claims import (
+    TIME_TO_LIVE_S,
+    Held,
+    Intent,
+    Lease,
+    encode_intent,
+    encode_lease,
+    fence_key,
+    lease_path,
+    time_to_live_s,
+)
 from lakehouse.catalog.condemned import files_being_deleted
 from lakehouse.catalog.documents import now_iso, storable
 from lakehouse.catalog.holdings import Holdings, State
-from lakehouse.catalog.process import this_process
+from lakehouse.catalog.process import boot_time_s, this_process
 from lakehouse.errors import (
     AlreadyExistsError,
     ArgumentError,
@@ -34,8 +43,6 @@ from lakehouse.errors import (
 )
 from lakehouse.store import Store
 
-TIME_TO_LIVE_VARIABLE = "LAKEHOUSE_LEASE_SECONDS"
-_TIME_TO_LIVE_S = 900.0
 _BEATS = 3
 
 Version = TypeVar("Version", bound=State)
@@ -64,6 +71,8 @@ class Session:
     _unable: bool
     """the disk or bucket refused the last renewal"""
     _holdings: Holdings
+    _said: Mapping[str, Held]
+    """what the newest renewal says, which was looked up in the condemned lists"""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -227,7 +236,7 @@ class Session:
         self._renewed_s = -math.inf
         self._looks: dict[Callable[[], State], str] = {}
         self._holdings = Holdings()
-        self._said: Mapping[str, Held] = {}
+        self._said = {}
         self._intents: set[str] = set()
 
     def begin_in_child(self) -> None:
@@ -257,7 +266,7 @@ class Session:
 
     def _look_for_own_lease(self) -> None:
         """Begin anew if a collector took this session for dead, which needs the whole time to live."""
-        if _boot_time_s() - self._renewed_s > time_to_live_s() / 2 and self._is_lease_gone():
+        if boot_time_s() - self._renewed_s > time_to_live_s() / 2 and self._is_lease_gone():
             self._expire()
 
     def _publish_if_possible(self, *states: State) -> bool:
@@ -283,7 +292,7 @@ class Session:
             StorageError: the disk or bucket refused.
             LeaseExpiredError: a collector has taken this session for dead.
         """
-        begun_s = _boot_time_s()
+        begun_s = boot_time_s()
         tables = self._holdings.tables()
         number = self._number + 1
         while not self._put_lease(number, tables):
@@ -333,24 +342,6 @@ class Session:
             )
 
 
-def time_to_live_s() -> float:
-    """Return the seconds without a renewal after which a session may be taken for dead.
-
-    Raises:
-        ArgumentError: the variable is no number above 0.
-    """
-    text = os.environ.get(TIME_TO_LIVE_VARIABLE) or str(_TIME_TO_LIVE_S)
-    with suppress(ValueError):
-        if 0 < float(text) < math.inf:
-            return float(text)
-    raise ArgumentError(f"{TIME_TO_LIVE_VARIABLE} must be a number of seconds above 0, got {text!r}.")
-
-
-def _boot_time_s() -> float:
-    """Return seconds on a clock that also runs while the machine sleeps; infinity where there is none."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else math.inf
-
-
 class _Heart:
     """The thread that renews the leases of this process."""
 
@@ -366,7 +357,7 @@ class _Heart:
     def _run(self) -> None:
         pause = threading.Event()
         while True:
-            seconds = _TIME_TO_LIVE_S
+            seconds = TIME_TO_LIVE_S
             with suppress(ArgumentError):
                 seconds = time_to_live_s()
             pause.wait(seconds / _BEATS)

@@ -13,10 +13,18 @@ from unittest.mock import Mock
 import pytest
 
 from lakehouse.catalog import session as sessions
-from lakehouse.catalog.claims import Held, encode_intent, fence_key, list_intents, list_leases
+from lakehouse.catalog.claims import (
+    TIME_TO_LIVE_VARIABLE,
+    Held,
+    encode_intent,
+    fence_key,
+    list_intents,
+    list_leases,
+    time_to_live_s,
+)
 from lakehouse.catalog.claims import Intent as IntentOf
 from lakehouse.catalog.condemned import collecting, mark_final, publish_condemned
-from lakehouse.catalog.session import Session, session_of, time_to_live_s
+from lakehouse.catalog.session import Session, session_of
 from lakehouse.errors import ArgumentError, LeaseExpiredError, NotFoundError, StorageError
 from lakehouse.store import LocalStore, Store
 
@@ -169,7 +177,7 @@ def test_a_lease_that_was_deleted_is_noticed(
     assert not session.expired
     store.delete(claims(store)[0])
     assert session.expired
-    monkeypatch.setattr("lakehouse.catalog.session._boot_time_s", lambda: math.inf)
+    monkeypatch.setattr("lakehouse.catalog.session.boot_time_s", lambda: math.inf)
     with pytest.raises(LeaseExpiredError, match="lease on it expired"):
         session.confirm([state], "it")
     assert session.follow(TABLE, Table().head).version == 5
@@ -379,7 +387,7 @@ def test_the_heart_outlives_whatever_a_lake_raises(
     store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error that is none of ours once ended the thread, and with it every lease of the process."""
-    monkeypatch.setenv(sessions.TIME_TO_LIVE_VARIABLE, "0.15")
+    monkeypatch.setenv(TIME_TO_LIVE_VARIABLE, "0.15")
     table = Table()
 
     def look() -> State:
@@ -399,7 +407,7 @@ def test_the_heart_outlives_whatever_a_lake_raises(
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
 def test_a_time_to_live_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(sessions.TIME_TO_LIVE_VARIABLE, text)
+    monkeypatch.setenv(TIME_TO_LIVE_VARIABLE, text)
     with pytest.raises(ArgumentError, match="LAKEHOUSE_LEASE_SECONDS must be a number of seconds above 0"):
         time_to_live_s()
 
