@@ -147,7 +147,8 @@ class Session:
             StorageError: the disk or bucket refused it.
         """
         with self._lock:
-            self._look_for_own_lease()
+            if self._is_lease_gone():  # looked up, since the clock of a paused machine stands still
+                self._expire()
             known = self._number and all(self._holdings.knows(state) for state in states)
             if self._refusal is not None and (self._unable or not known):
                 reason = self._refusal.message
