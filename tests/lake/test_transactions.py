@@ -215,3 +215,22 @@ def test_a_transaction_that_was_taken_back_can_be_repeated(
     commits = load(lakehouse.open(lake.url), (0, bars(("X",)), "feed-1")).commits
     assert not commits[0].repeated
     assert "X" in set(pair[0].read().to_polars()["symbol"])
+
+
+def test_a_name_that_landed_although_the_disk_failed_does_not_outlive_the_transaction(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits were taken back, and the name of what had failed stood all the same."""
+    put = type(lake.store).put_if_absent
+
+    def failing(self: Any, path: str, data: bytes) -> None:
+        put(self, path, data)
+        if path == "catalog/snapshots/load.json":
+            raise StorageError("The folder could not be synced.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(lake.store), "put_if_absent", failing)
+        with pytest.raises(TransactionError, match="publishes no name"):
+            load(lake, (0, bars(("X",)), None))
+    assert lake.snapshots() == []
+    assert load(lake, (0, bars(("X",)), None)).snapshot is not None
