@@ -30,7 +30,7 @@ from lakehouse.catalog.claims import (
     time_to_live_s,
 )
 from lakehouse.catalog.condemned import files_being_deleted
-from lakehouse.catalog.documents import now_iso, storable
+from lakehouse.catalog.documents import now_iso
 from lakehouse.catalog.holdings import Holdings, State
 from lakehouse.catalog.process import boot_time_s, this_process
 from lakehouse.errors import (
@@ -313,7 +313,7 @@ class Session:
             session=self._id,
             number=number,
             process=this_process(),
-            author=storable(author_of()),
+            author=author_of(),
             opened=self._opened,
             time_to_live_s=time_to_live_s(),
             tables=tables,

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lakehouse.catalog.authors import author_of
+from lakehouse.catalog.documents import storable
 from lakehouse.catalog.session import session_of
 from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, LeaseExpiredError
 from lakehouse.ingest.write import ATTEMPTS, Provenance, repeated
@@ -92,8 +93,8 @@ def _record(old: TableState, head: TableState, provenance: Provenance) -> Commit
         id=uuid.uuid4().hex,
         removed=sum(file.rows for file in head.files if file.path not in shared),
         author=author_of(provenance.author),
-        source=provenance.source or f"version {old.version}",
-        message=provenance.message,
+        source=storable(provenance.source or f"version {old.version}"),
+        message=storable(provenance.message),
         transaction=provenance.transaction,
         idempotency_key=provenance.idempotency_key,
     )

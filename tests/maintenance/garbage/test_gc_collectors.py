@@ -202,3 +202,16 @@ def test_what_can_not_be_read_keeps_everything(
     with pytest.raises(IntegrityError):
         collect()
     assert data_files() == before
+
+
+def test_a_collector_whose_name_is_not_utf_8_can_collect(
+    lake: lakehouse.Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other writes replaced what no document can hold; a collection and a restore broke off at it."""
+    monkeypatch.setenv("LAKEHOUSE_AUTHOR", "ad\udce4")
+    product = lake["market_data.ticks"]
+    product.delete("A")
+    product.restore(1, message="b\udce4ck")
+    assert product.history()[0].author == "ad?"
+    product.delete("A")
+    assert lake.gc(dry_run=False, grace="0s", history="0s").dead_files > 0
