@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 
 from lakehouse.catalog.authors import author_of
@@ -162,14 +163,20 @@ def _work_off(
 
 
 def _delete(store: Store, files: Sequence[str]) -> None:
-    """Delete files, some threads at a time."""
+    """Delete files, some threads at a time; none of them goes on when this is over, or has failed."""
 
     def some(start: int) -> None:
         for file in files[start : start + _DELETED_AT_ONCE]:
             store.delete(file)
 
-    for _ in workers().map(some, range(0, len(files), _DELETED_AT_ONCE)):
-        pass
+    tasks = [workers().submit(some, start) for start in range(0, len(files), _DELETED_AT_ONCE)]
+    try:
+        for task in tasks:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        wait(tasks)
 
 
 def _is_there(store: Store, file: str) -> bool:
