@@ -210,7 +210,7 @@ def _may_leave_orphans(store: Store, intent: Intent) -> bool:
     """Say whether a table has no fence of a dead session that wrote into it: it was never created."""
     table = table_of(store, intent.table)
     if table.exists:
-        return intent.session not in fenced_sessions(table)
+        return intent.session not in fenced_sessions(table.head())
     return any(writer_of(entry.path) == intent.session for entry in store.list(intent.table))
 
 
