@@ -153,39 +153,34 @@ class Transaction:
 
     def _failed(self, landed: Sequence[_Landed], error: LakehouseError) -> TransactionError:
         """Take back what can be, and say how it stands."""
-        fresh: dict[Product, list[int]] = {}
-        said = []
-        for each in landed:
-            if each.commit.repeated:
-                said.append(
-                    f"version {each.commit.version} of {each.product.name} was there already, and stays"
-                )
-            else:
-                fresh.setdefault(each.product, []).append(each.commit.version)
-        said += [self._take_back(product, versions) for product, versions in reversed(fresh.items())]
+        heads: dict[tuple[ProductName, int], int] = {}
+        said = [self._take_back(each, heads) for each in reversed(landed)]
         message = f"The transaction {self.name} failed, and publishes no name: {error.message}"
         return TransactionError(f"{message} Before that: {'; '.join(said)}.", hint=error.hint)
 
-    def _take_back(self, product: Product, versions: Sequence[int]) -> str:
-        """Restore the version before the last ones of the transaction, if nobody has committed since.
+    def _take_back(self, landed: _Landed, heads: dict[tuple[ProductName, int], int]) -> str:
+        """Restore the version before a commit, and say how it went.
 
         Args:
-            product: one product.
-            versions: that the transaction made of it, rising; another writer may have come in between.
+            landed: the commit.
+            heads: the versions that were restored already, and which new version each became.
         """
         from lakehouse.ingest.restore import restore
         from lakehouse.ingest.write import Provenance
 
-        first = last = versions[-1]
-        while first - 1 in versions:
-            first -= 1
-        stay = ", ".join(str(version) for version in versions if version < first)
-        message = f"transaction {self.name} failed"
-        provenance = Provenance(self._author, message=message, transaction=self.name)
+        product, version, key = landed.product, landed.commit.version, landed.commit.idempotency_key
+        if landed.commit.repeated:
+            return f"version {version} of {product.name} was there already, and stays"
+        provenance = Provenance(
+            self._author, message=f"transaction {self.name} failed", transaction=self.name
+        )
         try:
-            old = product.state(version=first - 1)
-            made = restore(product.table, old, provenance, only_from=last)
+            # Before our commit, and not before our first look: what others wrote in between stays.
+            old = product.state(version=version - 1)
+            head = heads.get((product.name, version), version)
+            undone = [key] if key is not None else []
+            made = restore(product.table, old, provenance, only_from=head, undone=undone)
         except LakehouseError as error:
-            return f"version {', '.join(map(str, versions))} of {product.name} stays: {error.message}"
-        taken = f"version {', '.join(map(str, range(first, last + 1)))} of {product.name} was taken back"
-        return f"{taken} by version {made.version}{f', and {stay} stays' if stay else ''}"
+            return f"version {version} of {product.name} stays: {error.message}"
+        heads[product.name, version - 1] = made.version
+        return f"version {version} of {product.name} was taken back by version {made.version}"

@@ -6,13 +6,15 @@ import getpass
 import os
 import platform
 
+from lakehouse.catalog.documents import storable
+
 
 def author_of(given: str = "") -> str:
-    """Return who acts: as given, else LAKEHOUSE_AUTHOR, else user@host."""
+    """Return who acts, in text that a document can hold: as given, else LAKEHOUSE_AUTHOR, else user@host."""
     if given or os.environ.get("LAKEHOUSE_AUTHOR"):
-        return given or os.environ["LAKEHOUSE_AUTHOR"]
+        return storable(given or os.environ["LAKEHOUSE_AUTHOR"])
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container user without a name
         user = "unknown"
-    return f"{user}@{platform.node()}"
+    return storable(f"{user}@{platform.node()}")

@@ -22,6 +22,8 @@ that is right, and holds for a grace of zero:
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,11 +32,13 @@ from typing import Any
 
 from lakehouse.catalog.documents import read_json, take, to_json
 from lakehouse.catalog.process import Process
-from lakehouse.errors import ConflictError, IntegrityError, NotFoundError
+from lakehouse.errors import ArgumentError, ConflictError, IntegrityError, NotFoundError
 from lakehouse.store import Store
 
 LEASES = "catalog/leases"
 INTENTS = "catalog/intents"
+TIME_TO_LIVE_VARIABLE = "LAKEHOUSE_LEASE_SECONDS"
+TIME_TO_LIVE_S = 900.0
 _LISTINGS = 20
 _LEASE_NAME = re.compile(LEASES + r"/([^./]+)\.(\d+)\.json")
 _TABLE = re.compile(r"partitions/[^/]+/[^/]+/v\d+")
@@ -95,6 +99,19 @@ class Intent:
         """Where the document lies."""
         domain, product, major = self.table.removeprefix("partitions/").split("/")
         return f"{INTENTS}/{self.session}.{domain}.{product}.{major}.json"
+
+
+def time_to_live_s() -> float:
+    """Return the seconds without a renewal after which a session may be taken for dead.
+
+    Raises:
+        ArgumentError: the variable is no number above 0.
+    """
+    text = os.environ.get(TIME_TO_LIVE_VARIABLE) or str(TIME_TO_LIVE_S)
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise ArgumentError(f"{TIME_TO_LIVE_VARIABLE} must be a number of seconds above 0, got {text!r}.")
 
 
 def lease_path(session: str, number: int) -> str:

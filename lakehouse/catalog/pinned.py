@@ -11,11 +11,19 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from lakehouse.catalog.documents import now_iso, read_json, storable, take, to_json
-from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, NotFoundError
+from lakehouse.errors import (
+    AlreadyExistsError,
+    ArgumentError,
+    IntegrityError,
+    LakehouseError,
+    NotFoundError,
+    StorageError,
+)
 from lakehouse.names import ProductName
 from lakehouse.store import Store, check_path
 
@@ -114,6 +122,7 @@ def publish_set(
     Raises:
         ArgumentError: there are no products.
         AlreadyExistsError: the name is taken; what it names is untouched.
+        StorageError: the disk or bucket refused; what it has taken all the same is taken back.
     """
     if not products:
         raise ArgumentError("A snapshot, a pin or a lock needs at least one product.")
@@ -122,8 +131,19 @@ def publish_set(
     )
     identity = identity or uuid.uuid4().hex
     result = Snapshot(name, identity, now_iso(), storable(author), storable(message), pinned)
-    store.put_if_absent(f"{folder}/{name}.json", to_json(to_fields(result)))
+    try:
+        store.put_if_absent(f"{folder}/{name}.json", to_json(to_fields(result)))
+    except StorageError:
+        _withdraw_if_landed(store, folder, result)
+        raise
     return result
+
+
+def _withdraw_if_landed(store: Store, folder: str, made: Snapshot) -> None:
+    """Take a set back of which nobody was told: the disk or bucket may have failed after it had it."""
+    with suppress(LakehouseError):  # where nothing can be read, nobody knows, as the first error says
+        if load_set(store, folder, made.name).id == made.id:
+            store.delete(f"{folder}/{made.name}.json")
 
 
 def load_set(store: Store, folder: str, name: str) -> Snapshot:

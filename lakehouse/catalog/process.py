@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
+import time
 import uuid
 from dataclasses import dataclass
 from functools import cache
@@ -53,6 +55,11 @@ def this_process() -> Process:
     """Return the process that asks; a forked child is another one than its parent."""
     pid = os.getpid()
     return Process(_machine(), pid, _started(pid) or "", platform.node())
+
+
+def boot_time_s() -> float:
+    """Return seconds on a clock that also runs while the machine sleeps; infinity where there is none."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else math.inf
 
 
 @cache

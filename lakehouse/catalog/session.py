@@ -18,12 +18,21 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from lakehouse.catalog.authors import author_of
-from lakehouse.catalog.claims import Held, Intent, Lease, encode_intent, encode_lease, fence_key, lease_path
+from lakehouse.catalog.claims import (
+    TIME_TO_LIVE_S,
+    Held,
+    Intent,
+    Lease,
+    encode_intent,
+    encode_lease,
+    fence_key,
+    lease_path,
+    time_to_live_s,
+)
 from lakehouse.catalog.condemned import files_being_deleted
-from lakehouse.catalog.documents import now_iso, storable
+from lakehouse.catalog.documents import now_iso
 from lakehouse.catalog.holdings import Holdings, State
-from lakehouse.catalog.lease_time import TIME_TO_LIVE_S, boot_time_s, time_to_live_s
-from lakehouse.catalog.process import this_process
+from lakehouse.catalog.process import boot_time_s, this_process
 from lakehouse.errors import (
     AlreadyExistsError,
     ArgumentError,
@@ -62,6 +71,8 @@ class Session:
     _unable: bool
     """the disk or bucket refused the last renewal"""
     _holdings: Holdings
+    _said: Mapping[str, Held]
+    """what the newest renewal says, which was looked up in the condemned lists"""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -106,7 +117,12 @@ class Session:
             if state.version in said.versions or (said.since is not None and state.version >= said.since):
                 return
             self._publish_if_possible(state)
-        self._refuse_condemned(state, f"Version {state.version} of {table.removeprefix('partitions/')}")
+            try:  # within the lock: what the lease says counts for other threads as looked at
+                self._refuse_condemned(table, state)
+            except BaseException:
+                self._holdings.forget([state])
+                self._said = {}
+                raise
 
     def hold_set(self, states: Mapping[str, State]) -> None:
         """Hold the versions of a snapshot or pin, if it was not dropped before this returns.
@@ -131,7 +147,12 @@ class Session:
             StorageError: the disk or bucket refused it.
         """
         with self._lock:
-            self._look_for_own_lease()
+            try:
+                if self._is_lease_gone():  # looked up, since the clock of a paused machine stands still
+                    self._expire()
+            except StorageError:  # what was published can not be withdrawn now: a young lease vouches for it
+                if not self._is_young():
+                    raise
             known = self._number and all(self._holdings.knows(state) for state in states)
             if self._refusal is not None and (self._unable or not known):
                 reason = self._refusal.message
@@ -220,7 +241,7 @@ class Session:
         self._renewed_s = -math.inf
         self._looks: dict[Callable[[], State], str] = {}
         self._holdings = Holdings()
-        self._said: Mapping[str, Held] = {}
+        self._said = {}
         self._intents: set[str] = set()
 
     def begin_in_child(self) -> None:
@@ -250,8 +271,11 @@ class Session:
 
     def _look_for_own_lease(self) -> None:
         """Begin anew if a collector took this session for dead, which needs the whole time to live."""
-        if boot_time_s() - self._renewed_s > time_to_live_s() / 2 and self._is_lease_gone():
+        if not self._is_young() and self._is_lease_gone():
             self._expire()
+
+    def _is_young(self) -> bool:
+        return boot_time_s() - self._renewed_s <= time_to_live_s() / 2
 
     def _publish_if_possible(self, *states: State) -> bool:
         """Publish the lease where this process may write; a reader of a read-only lake has none.
@@ -296,7 +320,7 @@ class Session:
             session=self._id,
             number=number,
             process=this_process(),
-            author=storable(author_of()),
+            author=author_of(),
             opened=self._opened,
             time_to_live_s=time_to_live_s(),
             tables=tables,
@@ -314,14 +338,14 @@ class Session:
             self._store.delete(lease_path(self._id, self._superseded[0][0]))
             del self._superseded[0]
 
-    def _refuse_condemned(self, state: State, what: str) -> None:
+    def _refuse_condemned(self, table: str, state: State) -> None:
         if self._unable:
             return
         condemned = files_being_deleted(self._store)
         if condemned and any(file.path in condemned for file in state.files):
-            self._holdings.forget([state])
             raise NotFoundError(
-                f"{what} is being deleted by garbage collection just now.",
+                f"Version {state.version} of {table.removeprefix('partitions/')} is being deleted by garbage "
+                "collection just now.",
                 hint="Read a later version; a snapshot or a lock would have kept it.",
             )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lakehouse.catalog.authors import author_of
+from lakehouse.catalog.documents import storable
 from lakehouse.catalog.session import session_of
 from lakehouse.errors import AlreadyExistsError, ConflictError, IntegrityError, LeaseExpiredError
 from lakehouse.ingest.write import ATTEMPTS, Provenance, repeated
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
     from lakehouse.partitions.table import Table
 
 
-def restore(table: Table, old: TableState, provenance: Provenance, *, only_from: int | None = None) -> Commit:
+def restore(
+    table: Table,
+    old: TableState,
+    provenance: Provenance,
+    *,
+    only_from: int | None = None,
+    undone: Sequence[str] = (),
+) -> Commit:
     """Commit the files of an old version; a version that equals the head makes a commit too.
 
     Args:
@@ -27,6 +36,7 @@ def restore(table: Table, old: TableState, provenance: Provenance, *, only_from:
         old: the version, from the log or from a manifest.
         provenance: who and why.
         only_from: the version that must be the head; None for any.
+        undone: idempotency keys of the commits that this takes back, which may then be done again.
 
     Raises:
         IntegrityError: a file of it is gone.
@@ -56,18 +66,20 @@ def restore(table: Table, old: TableState, provenance: Provenance, *, only_from:
             if session.is_fenced(writer, head.transactions):
                 raise LeaseExpiredError.of(f"version {old.version} of {table.name}")
             try:
-                return table.commit(head, _change(old, head, provenance), _record(old, head, provenance))
+                change = _change(old, head, provenance, undone)
+                return table.commit(head, change, _record(old, head, provenance))
             except AlreadyExistsError:  # a writer on another machine was faster: look again
                 continue
     raise ConflictError(f"Other machines wrote {table.name} before each of {ATTEMPTS} attempts.")
 
 
-def _change(old: TableState, head: TableState, provenance: Provenance) -> Change:
+def _change(old: TableState, head: TableState, provenance: Provenance, undone: Sequence[str]) -> Change:
     before, after = {file.path for file in head.files}, {file.path for file in old.files}
     return Change(
         readd=tuple(file for file in old.files if file.path not in before),
         remove=tuple(file for file in head.files if file.path not in after),
         transactions={provenance.idempotency_key: 0} if provenance.idempotency_key else {},
+        undone=undone,
     )
 
 
@@ -81,8 +93,8 @@ def _record(old: TableState, head: TableState, provenance: Provenance) -> Commit
         id=uuid.uuid4().hex,
         removed=sum(file.rows for file in head.files if file.path not in shared),
         author=author_of(provenance.author),
-        source=provenance.source or f"version {old.version}",
-        message=provenance.message,
+        source=storable(provenance.source or f"version {old.version}"),
+        message=storable(provenance.message),
         transaction=provenance.transaction,
         idempotency_key=provenance.idempotency_key,
     )

@@ -269,7 +269,7 @@ def _record(
         quarantined=0 if quarantine is None else quarantine.rows,
         duplicates=prepared.duplicates + plan.duplicates,
         removed=plan.removed,
-        author=storable(author_of(provenance.author)),
+        author=author_of(provenance.author),
         source=storable(provenance.source),
         message=storable(provenance.message),
         idempotency_key=provenance.idempotency_key,

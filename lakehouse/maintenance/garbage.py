@@ -17,7 +17,7 @@ from lakehouse.catalog.pinned import dropped_names, load_set
 from lakehouse.maintenance.lifetimes import Lifetime, TableRecord, read_record
 from lakehouse.maintenance.roots import Roots, subtract_held
 from lakehouse.maintenance.tables import open_tables
-from lakehouse.partitions.table import Table
+from lakehouse.partitions.state import TableState
 from lakehouse.store import Store
 
 SETS = (snapshots.FOLDER, pins.FOLDER)
@@ -50,11 +50,12 @@ def find_garbage(store: Store, roots: Roots, *, cutoff_ms: int, dead: Collection
     for table in open_tables(store):
         if not table.exists:
             continue
+        fenced = fenced_sessions(table.head())  # before the log: who is fenced later may commit until then
         record = read_record(table)
         floors[table.path] = record.version_at(cutoff_ms)
         present = {entry.path: entry.size for entry in store.list(table.path)}
         unreached = _unreached(record, roots, floors[table.path], kept)
-        orphans = _orphans(record, roots, present, fenced_sessions(table) | set(dead))
+        orphans = _orphans(record, roots, present, fenced | set(dead))
         files |= {path: present[path] for path in (unreached | orphans) & present.keys()}
     files |= _unused_manifests(store, roots)
     free, holders = subtract_held(store, roots, files)
@@ -100,9 +101,9 @@ def _unused_manifests(store: Store, roots: Roots) -> dict[str, int]:
     return {path: size for path, size in sizes.items() if size is not None}
 
 
-def fenced_sessions(table: Table) -> set[str]:
-    """Return the sessions whose commits the head of a table refuses."""
-    keys = table.head().transactions
+def fenced_sessions(head: TableState) -> set[str]:
+    """Return the sessions whose commits a version and all later ones refuse."""
+    keys = head.transactions
     return {key.removeprefix(fence_key("")) for key in keys if key.startswith(fence_key(""))}
 
 

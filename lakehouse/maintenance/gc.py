@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 
 from lakehouse.catalog.authors import author_of
@@ -162,14 +163,20 @@ def _work_off(
 
 
 def _delete(store: Store, files: Sequence[str]) -> None:
-    """Delete files, some threads at a time."""
+    """Delete files, some threads at a time; none of them goes on when this is over, or has failed."""
 
     def some(start: int) -> None:
         for file in files[start : start + _DELETED_AT_ONCE]:
             store.delete(file)
 
-    for _ in workers().map(some, range(0, len(files), _DELETED_AT_ONCE)):
-        pass
+    tasks = [workers().submit(some, start) for start in range(0, len(files), _DELETED_AT_ONCE)]
+    try:
+        for task in tasks:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        wait(tasks)
 
 
 def _is_there(store: Store, file: str) -> bool:
@@ -203,7 +210,7 @@ def _may_leave_orphans(store: Store, intent: Intent) -> bool:
     """Say whether a table has no fence of a dead session that wrote into it: it was never created."""
     table = table_of(store, intent.table)
     if table.exists:
-        return intent.session not in fenced_sessions(table)
+        return intent.session not in fenced_sessions(table.head())
     return any(writer_of(entry.path) == intent.session for entry in store.list(intent.table))
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.catalog.pinned import read_manifest
 from lakehouse.maintenance.holders import Holder, list_holders
-from lakehouse.partitions.manifest import decode_manifest
+from lakehouse.maintenance.roots import paths_of
 
 if TYPE_CHECKING:
     from lakehouse.partitions.state import DataFile, TableState
@@ -39,9 +38,7 @@ def holders_of(state: TableState, files: Iterable[DataFile]) -> tuple[Held, ...]
     for holder in list_holders(state.store) if sizes else ():
         for pinned in holder.products:
             if (pinned.name, pinned.major) == (state.name, state.major):
-                data = read_manifest(state.store, pinned)
-                held = decode_manifest(state.store, data, where=pinned.manifest).files
-                paths = sizes.keys() & {file.path for file in held}
+                paths = sizes.keys() & set(paths_of(state.store, pinned))
                 if paths:
                     size = sum(sizes[path] for path in paths)
                     found.append(Held(holder, pinned.version, len(paths), size))

@@ -53,8 +53,12 @@ class TableRecord:
     """(version, time of its commit), newest first"""
 
     def version_at(self, instant_ms: int) -> int:
-        """Return the newest version committed at or before an instant, else the oldest that is there."""
-        return next((v for v, time_ms in self.committed_ms if time_ms <= instant_ms), self.oldest)
+        """Return the newest version before all that were committed after an instant, as far as it is there.
+
+        Foreign engines may give a commit no time, or one that runs backwards: that cuts no history short.
+        """
+        later = [version for version, time_ms in self.committed_ms if time_ms > instant_ms]
+        return max(self.oldest, later[-1] - 1) if later else self.head
 
 
 def read_record(table: Table) -> TableRecord:

@@ -61,7 +61,7 @@ def _proven(table: Table, files: set[str], roots: Roots, floor: int | None) -> s
     for version in roots.versions(table.path):
         if version <= head.version:
             reached |= {file.path for file in table.at(version).files}
-    fenced = fenced_sessions(table)
+    fenced = fenced_sessions(head)
     explained = {file for file in files if writer_of(file) in fenced}
     oldest = head.version + 1
     try:

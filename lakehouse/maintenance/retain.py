@@ -99,7 +99,7 @@ def retain(
             hint="Take out symbols with delete.",
         )
     cutoff = _cutoff(product, keep, before)
-    report = _look(table.head(), cutoff, dry_run=dry_run)
+    report = _look(product.state(), cutoff, dry_run=dry_run)
     if dry_run or not report.rows:
         return report
     return replace(report, commit=_commit(product, cutoff, provenance))

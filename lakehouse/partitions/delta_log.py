@@ -25,6 +25,8 @@ Action = dict[str, Any]
 
 ENGINE = "quant-lakehouse"
 FORMAT_VERSION = "1"
+UNDONE = -1
+"""version of a transaction id whose work was taken back, and may be done again"""
 FILE_TAGS = ("lakehouse.sha256", "lakehouse.digest", "lakehouse.columns", "lakehouse.ranges")
 """what readers of ours need of a data file beyond the protocol"""
 

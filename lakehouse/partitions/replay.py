@@ -14,14 +14,13 @@ from lakehouse.errors import IntegrityError, LakehouseError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.partitions import digest as digests
 from lakehouse.partitions.checkpoints import checkpoint_path, last_checkpoint, read_checkpoint
-from lakehouse.partitions.delta_log import Action, decode, read_add, read_metadata
+from lakehouse.partitions.delta_log import UNDONE, Action, decode, read_add, read_metadata
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 
 CHECKPOINT_EVERY = 100
-_LIVE = ("metaData", "txn", "add")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class _Replay:
             elif action.get("remove"):
                 gone.append(self._remove(action["remove"], version))
             elif action.get("txn"):
-                self._transactions[action["txn"]["appId"]] = int(action["txn"]["version"])
+                self._note_transaction(action["txn"]["appId"], int(action["txn"]["version"]))
             elif action.get("metaData"):
                 self._metadata = action["metaData"]
             elif action.get("commitInfo"):
@@ -178,6 +177,12 @@ class _Replay:
             time_ns=self._time_ns,
         )
         return Snapshot(state, self._files, self._metadata)
+
+    def _note_transaction(self, key: str, version: int) -> None:
+        if version == UNDONE:
+            self._transactions.pop(key, None)
+        else:
+            self._transactions[key] = version
 
     def _remove(self, remove: Mapping[str, Any], version: int) -> DataFile:
         path = f"{self._table}/{unquote(remove['path'])}"

@@ -42,6 +42,8 @@ class Change:
     """live files that go"""
     transactions: Mapping[str, int] = field(default_factory=dict)
     """idempotency keys and ledger chunks that are now done; the value is ignored by readers"""
+    undone: Sequence[str] = ()
+    """those that are done no more, since what they stand for was taken back"""
     schema: TableSchema | None = None
     """the new schema, where a compatible contract version brought one"""
     contract_version: str = ""
@@ -267,6 +269,7 @@ class Table:
     ) -> list[log.Action]:
         actions: list[log.Action] = [] if change.schema is None else [self._metadata(current, change)]
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
+        actions += [log.transaction_action(key, log.UNDONE, now_ms=now_ms) for key in change.undone]
         marks = log.Marks(self.path, now_ms, data_change=not change.moves_only)
         actions += [log.remove_action(file, marks) for file in change.remove]
         added = [(each.file, each.statistics) for each in change.add]

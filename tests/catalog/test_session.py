@@ -8,15 +8,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from lakehouse.catalog import lease_time
 from lakehouse.catalog import session as sessions
-from lakehouse.catalog.claims import Held, encode_intent, fence_key, list_intents, list_leases
+from lakehouse.catalog.claims import (
+    TIME_TO_LIVE_VARIABLE,
+    Held,
+    encode_intent,
+    fence_key,
+    list_intents,
+    list_leases,
+    time_to_live_s,
+)
 from lakehouse.catalog.claims import Intent as IntentOf
 from lakehouse.catalog.condemned import collecting, mark_final, publish_condemned
-from lakehouse.catalog.lease_time import time_to_live_s
 from lakehouse.catalog.session import Session, session_of
 from lakehouse.errors import ArgumentError, LeaseExpiredError, NotFoundError, StorageError
 from lakehouse.store import LocalStore, Store
@@ -165,14 +172,16 @@ def test_a_write_during_which_the_session_ended_counts_for_the_old_one(
 def test_a_lease_that_was_deleted_is_noticed(
     store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody deletes it before its time to live is over, so nobody looks before."""
+    """By who reads, when its time to live may be over; by who pins, whatever the clock says."""
     state = session.follow(TABLE, Table().head)
     assert not session.expired
     store.delete(claims(store)[0])
     assert session.expired
-    monkeypatch.setattr("lakehouse.catalog.session.boot_time_s", lambda: math.inf)
     with pytest.raises(LeaseExpiredError, match="lease on it expired"):
         session.confirm([state], "it")
+    session.follow(TABLE, Table().head)
+    store.delete(claims(store)[0])
+    monkeypatch.setattr("lakehouse.catalog.session.boot_time_s", lambda: math.inf)
     assert session.follow(TABLE, Table().head).version == 5
     assert len(list_leases(store)) == 1
 
@@ -196,6 +205,33 @@ def test_an_old_version_that_is_being_deleted_is_refused_and_not_held(store: Sto
         session.hold(TABLE, late)
     with pytest.raises(LeaseExpiredError):
         session.confirm([late], "it")
+
+
+def test_what_was_refused_once_is_refused_again(store: Store, session: Session) -> None:
+    """The lease that was published for the first look once stood for a look that went well."""
+    session.follow(TABLE, Table().head)
+    condemned = publish_condemned(store, [f"{TABLE}/part-2.parquet"], {}, author="ada")
+    with collecting() as run:
+        mark_final(store, condemned, run=run, author="ada")
+    for _ in range(2):
+        again = State(2)
+        with pytest.raises(NotFoundError, match="is being deleted"):
+            session.hold(TABLE, again)
+        with pytest.raises(LeaseExpiredError):
+            session.confirm([again], "it")
+
+
+def test_a_version_whose_look_failed_is_not_held(
+    store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.follow(TABLE, Table().head)
+    old = State(2)
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.catalog.session.files_being_deleted", Mock(side_effect=StorageError("lost")))
+        with pytest.raises(StorageError):
+            session.hold(TABLE, old)
+    session.renew()
+    assert held(store) == Held(5, ())
 
 
 class Deaf(LocalStore):
@@ -353,7 +389,7 @@ def test_the_heart_outlives_whatever_a_lake_raises(
     store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error that is none of ours once ended the thread, and with it every lease of the process."""
-    monkeypatch.setenv(lease_time.TIME_TO_LIVE_VARIABLE, "0.15")
+    monkeypatch.setenv(TIME_TO_LIVE_VARIABLE, "0.15")
     table = Table()
 
     def look() -> State:
@@ -373,7 +409,7 @@ def test_the_heart_outlives_whatever_a_lake_raises(
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
 def test_a_time_to_live_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(lease_time.TIME_TO_LIVE_VARIABLE, text)
+    monkeypatch.setenv(TIME_TO_LIVE_VARIABLE, text)
     with pytest.raises(ArgumentError, match="LAKEHOUSE_LEASE_SECONDS must be a number of seconds above 0"):
         time_to_live_s()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -12,12 +13,15 @@ import lakehouse
 from lakehouse.errors import (
     AlreadyExistsError,
     ArgumentError,
+    ConflictError,
     KeyConflictError,
     NotFoundError,
     SchemaError,
+    StorageError,
     TransactionError,
 )
-from lakehouse.ingest import write
+from lakehouse.ingest import verbs
+from lakehouse.ingest.write import Provenance, commit_plan
 from lakehouse.transaction import Transaction
 
 Bars = Callable[..., pl.DataFrame]
@@ -115,42 +119,6 @@ def test_what_landed_before_a_failure_is_taken_back(
     assert lake.snapshots() == []
 
 
-def test_what_another_wrote_just_before_a_commit_survives_the_taking_back(
-    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_files, late = write._write_files, [lambda: lakehouse.open(lake.url)[NAMES[0]].append(bars(("Y",)))]
-
-    def files(*planned: Any) -> Any:
-        written = write_files(*planned)
-        while late:
-            late.pop()()
-        return written
-
-    def refuse(*_: object, **__: object) -> object:
-        raise AlreadyExistsError("There is a snapshot 'load' already.")
-
-    monkeypatch.setattr(write, "_write_files", files)
-    monkeypatch.setattr("lakehouse.transaction.snapshot_states", refuse)
-    with pytest.raises(TransactionError, match=r"version 3 of market_data\.a was taken back by version 4"):
-        load(lake, (0, bars(("X",)), None))
-    assert set(pair[0].read().to_polars()["symbol"]) == {"BRK/B", "IBM", "Y"}
-
-
-def test_several_writes_of_a_product_are_taken_back_in_one_step(
-    lake: lakehouse.Lake, pair: Pair, bars: Bars, after_check: Callable[..., None]
-) -> None:
-    before = pair[0].digest
-    after_check(lambda: lakehouse.open(lake.url)[NAMES[1]].append(bars(("X",), price=10.0)))
-    with pytest.raises(TransactionError, match=r"version 2, 3 of market_data\.a was taken back by version 4"):
-        load(
-            lake,
-            (0, bars(("X",)), None),
-            (0, bars(("Y",)), None),
-            (1, bars(("X",), price=20.0), None),
-        )
-    assert pair[0].digest == before
-
-
 def test_an_error_before_anything_landed_is_the_error_itself(
     lake: lakehouse.Lake, pair: Pair, bars: Bars, after_check: Callable[..., None]
 ) -> None:
@@ -207,3 +175,71 @@ def test_a_transaction_is_used_once(lake: lakehouse.Lake, pair: Pair, bars: Bars
 def test_an_unknown_product_is_named_at_once(lake: lakehouse.Lake) -> None:
     with pytest.raises(NotFoundError, match="Unknown product"):
         lake.transaction("load")["market_data.c"]
+
+
+def test_what_others_wrote_just_before_the_commit_is_not_taken_back_with_it(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version before ours was once looked up before our commit: a write of others in between was lost."""
+    calls: list[Any] = []
+
+    def late(table: Any, *rest: Any) -> Any:
+        calls.append(table)
+        others = lakehouse.open(lake.url)
+        if len(calls) == 1:
+            commit_plan(others[NAMES[0]].table, *verbs_of(others, bars(("Y",))))
+            return commit_plan(table, *rest)
+        raise ConflictError("Others won.")
+
+    def verbs_of(others: lakehouse.Lake, frame: pl.DataFrame) -> tuple[Any, ...]:
+        made = verbs.append(others[NAMES[0]].table, others[NAMES[0]].contract, frame, Provenance())
+        return made.prepared, made.provenance, made.operation, made.planner
+
+    monkeypatch.setattr("lakehouse.ingest.verbs.commit_plan", late)
+    with pytest.raises(TransactionError, match=r"version 3 of market_data\.a was taken back by version 4"):
+        load(lake, (0, bars(("X",)), None), (1, bars(("X",)), None))
+    assert set(pair[0].read().to_polars()["symbol"]) == {"BRK/B", "IBM", "Y"}
+
+
+def test_several_writes_of_one_product_are_taken_back_together(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, after_check: Callable[..., None]
+) -> None:
+    before = pair[0].digest
+    after_check(lambda: lakehouse.open(lake.url)[NAMES[1]].append(bars(("X",), price=10.0)))
+    with pytest.raises(TransactionError) as failed:
+        load(lake, (0, bars(("X",)), None), (0, bars(("Y",)), None), (1, bars(("X",), price=20.0), None))
+    assert "stays" not in failed.value.message
+    assert pair[0].digest == before
+
+
+def test_a_transaction_that_was_taken_back_can_be_repeated(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys once counted as done, so that the second time reported success and wrote nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse.transaction.snapshot_states", Mock(side_effect=StorageError("full")))
+        with pytest.raises(TransactionError, match="taken back"):
+            load(lake, (0, bars(("X",)), "feed-1"))
+    pair[0].table.write_checkpoint()
+    commits = load(lakehouse.open(lake.url), (0, bars(("X",)), "feed-1")).commits
+    assert not commits[0].repeated
+    assert "X" in set(pair[0].read().to_polars()["symbol"])
+
+
+def test_a_name_that_landed_although_the_disk_failed_does_not_outlive_the_transaction(
+    lake: lakehouse.Lake, pair: Pair, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits were taken back, and the name of what had failed stood all the same."""
+    put = type(lake.store).put_if_absent
+
+    def failing(self: Any, path: str, data: bytes) -> None:
+        put(self, path, data)
+        if path == "catalog/snapshots/load.json":
+            raise StorageError("The folder could not be synced.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(lake.store), "put_if_absent", failing)
+        with pytest.raises(TransactionError, match="publishes no name"):
+            load(lake, (0, bars(("X",)), None))
+    assert lake.snapshots() == []
+    assert load(lake, (0, bars(("X",)), None)).snapshot is not None

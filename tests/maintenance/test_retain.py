@@ -14,6 +14,7 @@ import pytest
 import lakehouse
 from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.domains import Domain
+from lakehouse.catalog.session import session_of
 from lakehouse.errors import ArgumentError, ContractError, IntegrityError
 from lakehouse.maintenance import retain as retention
 from lakehouse.names import ProductName
@@ -205,3 +206,11 @@ def test_a_broken_snapshot_stops_it(lake: lakehouse.Lake, product: Make) -> None
     with pytest.raises(IntegrityError, match="q1"):
         lake.retain(NAME, before="1970-02-01", dry_run=False)
     assert made.version == 3
+
+
+def test_what_a_retention_reads_is_held(lake: lakehouse.Lake, product: Make) -> None:
+    """Its files once could be collected while it counted their rows."""
+    product(*APPENDS)
+    again = lakehouse.open(lake.url)
+    again.retain(NAME, before="1970-03-13")
+    session_of(again.store).confirm([again[NAME].table.head()], "it")

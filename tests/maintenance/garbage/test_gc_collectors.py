@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import lakehouse
 from lakehouse.catalog.condemned import list_condemned, publish_condemned
 from lakehouse.catalog.session import session_of
-from lakehouse.errors import IntegrityError, NotFoundError
+from lakehouse.errors import IntegrityError, NotFoundError, StorageError
+from lakehouse.maintenance import gc
+from lakehouse.store import Store
 
 NAME = "market_data.ticks"
 GC = "lake.gc(dry_run=False, grace='0s', history='0s').deleted_files"
@@ -202,3 +206,38 @@ def test_what_can_not_be_read_keeps_everything(
     with pytest.raises(IntegrityError):
         collect()
     assert data_files() == before
+
+
+def test_a_collector_whose_name_is_not_utf_8_can_collect(
+    lake: lakehouse.Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other writes replaced what no document can hold; a collection and a restore broke off at it."""
+    monkeypatch.setenv("LAKEHOUSE_AUTHOR", "ad\udce4")
+    product = lake["market_data.ticks"]
+    product.delete("A")
+    product.restore(1, message="b\udce4ck")
+    assert product.history()[0].author == "ad?"
+    product.delete("A")
+    assert lake.gc(dry_run=False, grace="0s", history="0s").dead_files > 0
+
+
+def test_a_collection_that_failed_deletes_nothing_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its list is another run's as soon as it is over, and a thread of it once went on deleting."""
+    begun = threading.Event()
+    deleted: list[str] = []
+
+    class Failing:
+        def delete(self, file: str) -> None:
+            if file == "bad":
+                begun.wait(10)
+                raise StorageError("refused")
+            begun.set()
+            time.sleep(0.2)
+            deleted.append(file)
+
+    monkeypatch.setattr(gc, "_DELETED_AT_ONCE", 1)
+    with pytest.raises(StorageError, match="refused"):
+        gc._delete(cast("Store", Failing()), ["bad", *map(str, range(20))])
+    found = len(deleted)
+    time.sleep(0.5)
+    assert 0 < found == len(deleted) < 20

@@ -13,6 +13,8 @@ import lakehouse
 from lakehouse.catalog.rule import Rule
 from lakehouse.catalog.session import session_of
 from lakehouse.errors import StorageError
+from lakehouse.maintenance import garbage
+from lakehouse.maintenance.lifetimes import TableRecord, read_record
 from lakehouse.maintenance.sessions import fence
 from lakehouse.partitions.table import Table
 
@@ -222,3 +224,21 @@ def test_a_log_that_was_cut_below_a_checkpoint_costs_no_file_that_is_needed(
     assert fresh.verify().ok
     assert fresh.checkout("old").verify().ok
     assert pl.DataFrame(fresh.checkout("old")[NAME].read()).equals(before)
+
+
+def test_who_is_fenced_after_the_log_was_read_wrote_no_garbage(
+    lake: lakehouse.Lake, frame: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it committed in between was once condemned, and only the proof let it go."""
+    read = read_record
+
+    def late(table: Table) -> TableRecord:
+        record = read(table)
+        product = lake[NAME]
+        session = session_of(lake.store).intend(table.path)
+        product.append(frame(9.0, "Z"))
+        fence(product.table, session, author="another collector")
+        return record
+
+    monkeypatch.setattr(garbage, "read_record", late)
+    assert lake.gc().dead_files == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import lakehouse
-from lakehouse.maintenance.lifetimes import Lifetime, read_record
+from lakehouse.maintenance.lifetimes import Lifetime, TableRecord, read_record
 from lakehouse.maintenance.tables import open_tables
 
 NAME = "market_data.ticks"
@@ -73,3 +73,11 @@ def test_the_version_of_an_instant_is_the_head_of_that_time(lake: lakehouse.Lake
     assert record.version_at(times[2]) == 2
     assert record.version_at(times[0] - 1) == 0
     assert record.version_at(times[2] + 10**9) == 2
+
+
+def test_a_commit_without_a_time_does_not_cut_the_history_short(lake: lakehouse.Lake) -> None:
+    """A foreign entry may have none; it was once taken for one from before everything else."""
+    (table,) = open_tables(lake.store)
+    times = ((4, 4000), (3, 0), (2, 2000), (1, 1000), (0, 500))
+    record = TableRecord(table, 4, 0, (), frozenset(), times)
+    assert [record.version_at(instant) for instant in (100, 500, 1500, 2000, 5000)] == [0, 0, 1, 3, 4]
