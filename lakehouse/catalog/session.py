@@ -147,8 +147,7 @@ class Session:
             StorageError: the disk or bucket refused it.
         """
         with self._lock:
-            if self._is_lease_gone():  # looked up, since the clock of a paused machine stands still
-                self._expire()
+            self._look_for_own_lease()
             known = self._number and all(self._holdings.knows(state) for state in states)
             if self._refusal is not None and (self._unable or not known):
                 reason = self._refusal.message
