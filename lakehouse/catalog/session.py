@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 from weakref import WeakSet
 
+from lakehouse.catalog import heart
 from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.claims import (
-    TIME_TO_LIVE_S,
     Held,
     Intent,
     Lease,
@@ -35,15 +35,12 @@ from lakehouse.catalog.holdings import Holdings, State
 from lakehouse.catalog.process import boot_time_s, this_process
 from lakehouse.errors import (
     AlreadyExistsError,
-    ArgumentError,
     LakehouseError,
     LeaseExpiredError,
     NotFoundError,
     StorageError,
 )
 from lakehouse.store import Store
-
-_BEATS = 3
 
 Version = TypeVar("Version", bound=State)
 
@@ -214,7 +211,7 @@ class Session:
                     self._holdings.add_head(table, look())  # else an idle process would hold what it saw once
             self._holdings.prune()
             if self._publish_if_possible():
-                self._delete_superseded(time.monotonic() - time_to_live_s() / _BEATS)
+                self._delete_superseded(time.monotonic() - time_to_live_s() / heart.BEATS)
 
     def release(self) -> None:
         """Give everything back; claims stay where a write may have left files, for a collector to find."""
@@ -350,31 +347,8 @@ class Session:
             )
 
 
-class _Heart:
-    """The thread that renews the leases of this process."""
-
-    def __init__(self) -> None:
-        self._pid = 0
-
-    def beat(self) -> None:
-        """Start beating, if this process does not yet."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            threading.Thread(target=self._run, name="lakehouse leases", daemon=True).start()
-
-    def _run(self) -> None:
-        pause = threading.Event()
-        while True:
-            seconds = TIME_TO_LIVE_S
-            with suppress(ArgumentError):
-                seconds = time_to_live_s()
-            pause.wait(seconds / _BEATS)
-            _renew_all()
-
-
 _beginning = threading.Lock()
 _sessions: WeakSet[Session] = WeakSet()
-_heart = _Heart()
 
 
 def _open_sessions() -> list[Session]:
@@ -386,6 +360,9 @@ def _renew_all() -> None:
     for session in _open_sessions():
         with suppress(Exception):  # whatever it was: a heart that stops would end every lease of the process
             session.renew()
+
+
+_heart = heart.Heart(_renew_all)
 
 
 @atexit.register

@@ -24,6 +24,7 @@ from lakehouse.catalog.claims import (
 )
 from lakehouse.catalog.claims import Intent as IntentOf
 from lakehouse.catalog.condemned import collecting, mark_final, publish_condemned
+from lakehouse.catalog.heart import Heart
 from lakehouse.catalog.session import Session, session_of
 from lakehouse.errors import ArgumentError, LeaseExpiredError, NotFoundError, StorageError
 from lakehouse.store import LocalStore, Store
@@ -172,16 +173,14 @@ def test_a_write_during_which_the_session_ended_counts_for_the_old_one(
 def test_a_lease_that_was_deleted_is_noticed(
     store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By who reads, when its time to live may be over; by who pins, whatever the clock says."""
+    """Nobody deletes it before its time to live is over, so nobody looks before."""
     state = session.follow(TABLE, Table().head)
     assert not session.expired
     store.delete(claims(store)[0])
     assert session.expired
+    monkeypatch.setattr("lakehouse.catalog.session.boot_time_s", lambda: math.inf)
     with pytest.raises(LeaseExpiredError, match="lease on it expired"):
         session.confirm([state], "it")
-    session.follow(TABLE, Table().head)
-    store.delete(claims(store)[0])
-    monkeypatch.setattr("lakehouse.catalog.session.boot_time_s", lambda: math.inf)
     assert session.follow(TABLE, Table().head).version == 5
     assert len(list_leases(store)) == 1
 
@@ -398,7 +397,7 @@ def test_the_heart_outlives_whatever_a_lake_raises(
         return table.state
 
     session.follow(TABLE, look)
-    monkeypatch.setattr(sessions, "_heart", sessions._Heart())
+    monkeypatch.setattr(sessions, "_heart", Heart(sessions._renew_all))
     good = session_of(LocalStore(Path(store.url)))
     good.follow(TABLE, table.head)
     time.sleep(0.5)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import lakehouse
-from lakehouse.catalog import session as sessions
+from lakehouse.catalog import heart
 from lakehouse.catalog.session import session_of
 from lakehouse.errors import IntegrityError, NotFoundError
 from lakehouse.queries.sql import run_sql
@@ -222,7 +222,7 @@ def test_the_renewal_that_a_listing_may_have_begun_with_stays_for_a_beat(
     mine = f"{session.intend('partitions/market_data/ticks/v1')}."
     names = [path.name for path in root.glob("catalog/leases/*") if path.name.startswith(mine)]
     assert len(names) == 4
-    monkeypatch.setattr(sessions, "_BEATS", 1e9)
+    monkeypatch.setattr(heart, "BEATS", 1e9)
     time.sleep(0.01)
     session.renew()
     names = [path.name for path in root.glob("catalog/leases/*") if path.name.startswith(mine)]
