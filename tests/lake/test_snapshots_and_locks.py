@@ -214,3 +214,12 @@ def test_a_lock_whose_pin_was_dropped_is_made_anew(
     lake.unpin(dropped.pin, dry_run=False)
     assert lake.lock(tmp_path / "a.lock").pin != dropped.pin
     assert lakehouse.checkout(tmp_path / "a.lock").verify().ok
+
+
+def test_unpin_takes_the_path_of_a_lock_file(
+    lake: lakehouse.Lake, product: lakehouse.Product, tmp_path: Path
+) -> None:
+    made = lake.lock(tmp_path / "a.lock")
+    assert lake.unpin(tmp_path / "a.lock").name == made.pin
+    with pytest.raises(NotFoundError, match="There is no lock file"):
+        lake.unpin(tmp_path / "b.lock")
