@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.session import session_of
-from lakehouse.errors import ArgumentError, IntegrityError, LakehouseError
+from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, LakehouseError
 from lakehouse.names import ProductName
 from lakehouse.partitions.manifest import encode_manifest
 from lakehouse.partitions.replay import table_path
@@ -51,7 +51,7 @@ def make_lock(
 ) -> Lock:
     """Publish a pin, then write the lock file."""
     from lakehouse.catalog.locks import publish_pin, write_lock
-    from lakehouse.catalog.pins import withdraw_pin
+    from lakehouse.catalog.pins import list_pins, withdraw_pin
 
     if isinstance(products, str):
         states = list(lake.checkout(products).states.values())
@@ -59,12 +59,36 @@ def make_lock(
     else:
         states = states_of(lake, products)
     identity = lake.id  # before the pin is there: what fails now leaves none
+    standing = _same_lock(path, states, identity)
+    if standing is not None and standing.pin in list_pins(lake.store):
+        return standing
+    void = standing.pin if standing else ""  # dropped: that lock can not be checked out any more
     pin = publish_pin(lake.store, _pinnable(states), author=author_of(author), message=message)
     withdraw = partial(withdraw_pin, lake.store, pin.id)
     _confirm(lake.store, states, "what is locked", withdraw)
     if isinstance(products, str):
         _confirm_standing(lake, products, withdraw)
-    return write_lock(path, pin, lake_id=identity, lake_url=lake.url, overwrite=overwrite)
+    try:
+        made = write_lock(path, pin, lake_id=identity, lake_url=lake.url, overwrite=overwrite, void=void)
+    except (AlreadyExistsError, ArgumentError):  # refused: the file is untouched
+        withdraw()
+        raise
+    if made.pin != pin.id:
+        withdraw()  # another process has just written a lock of the same data
+    return made
+
+
+def _same_lock(path: str | Path, states: Sequence[TableState], lake_id: str) -> Lock | None:
+    """Return the lock in a file if it names these versions of this lake; None for any other file, or none."""
+    from lakehouse.catalog.locks import read_lock
+
+    try:
+        lock = read_lock(path)
+    except LakehouseError:
+        return None
+    wanted = sorted((s.name, s.major, s.version, s.contract_version, s.digest) for s in states)
+    named = [(p.name, p.major, p.version, p.contract_version, p.digest) for p in lock.products]
+    return lock if (lock.lake_id, named) == (lake_id, wanted) else None
 
 
 def _confirm(store: Store, states: Sequence[TableState], what: str, withdraw: Callable[[], None]) -> None:

@@ -90,20 +90,29 @@ class Upkeep(LakeView):
 
         return drop(self.store, "snapshot", name, dry_run=dry_run, author=author, message=message)
 
-    def unpin(self, pin: str, *, dry_run: bool = True, author: str = "", message: str = "") -> DropReport:
+    def unpin(
+        self, pin: str | Path, *, dry_run: bool = True, author: str = "", message: str = ""
+    ) -> DropReport:
         """Let go of what a lock file pins: the file can not be checked out any more.
 
         Args:
-            pin: its id, as `pins()` and the lock file name it.
+            pin: its id, as `pins()` names it, or the `Path` of the lock file.
             dry_run: say who pinned it, and what it alone holds; nothing changes.
             author: who; empty for user@host.
             message: why.
 
         Raises:
-            NotFoundError: there is no pin of that id, or it was dropped before.
+            NotFoundError: there is no pin of that id, or it was dropped before; or no such file.
+            ArgumentError: the file is no lock.
+            IntegrityError: the file was truncated or edited.
         """
+        from pathlib import Path
+
+        from lakehouse.catalog.locks import read_lock
         from lakehouse.maintenance.drop import drop
 
+        if isinstance(pin, Path):
+            pin = read_lock(pin).pin
         return drop(self.store, "lock", pin, dry_run=dry_run, author=author, message=message)
 
     @abstractmethod

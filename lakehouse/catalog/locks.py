@@ -57,11 +57,18 @@ class Lock:
 
 
 def write_lock(
-    path: Path | str, pin: Snapshot, *, lake_id: str, lake_url: str, overwrite: bool = False
+    path: Path | str,
+    pin: Snapshot,
+    *,
+    lake_id: str,
+    lake_url: str,
+    overwrite: bool = False,
+    void: str = "",
 ) -> Lock:
     """Write the lock file of a published pin, whole or not at all.
 
-    A lock that names the same data already is left as it is, so that a script may lock again in each run.
+    A lock that names the same data already is left as it is, so that a script may lock again in each run;
+    unless its pin is `void`, dropped from the lake.
 
     Returns:
         The lock that stands in the file.
@@ -79,9 +86,10 @@ def write_lock(
         _publish(target, data, overwrite=False)
     except AlreadyExistsError:
         standing = _standing(target)
-        if standing is not None and standing.same_data(lock):
+        same = standing is not None and standing.same_data(lock)
+        if standing is not None and same and standing.pin != void:
             return standing
-        if not overwrite:
+        if not (overwrite or same):
             raise AlreadyExistsError(
                 f"{path} exists already, and {'is broken' if standing is None else 'locks other data'}.",
                 hint="Give another path, or overwrite=True to lose the old lock.",

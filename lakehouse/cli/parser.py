@@ -41,7 +41,7 @@ class Commands:
         self._lines: dict[str, list[str]] = {}
         parser.usage = f"{path} COMMAND …"
         self._choices = parser.add_subparsers(
-            title="commands", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+            title="commands", prog=path, metavar="COMMAND", required=True, help=argparse.SUPPRESS
         )
 
     def add(

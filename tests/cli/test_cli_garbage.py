@@ -106,3 +106,11 @@ def test_a_snapshot_is_dropped_only_explicitly(corrected: Run) -> None:
 
 def test_no_pin_yet_says_so(bars: Run) -> None:
     assert bars("pins").out.strip() == "No lock file was handed out yet."
+
+
+def test_unpin_takes_the_lock_file(corrected: Run) -> None:
+    assert corrected("lock", "a.lock").code == 0
+    ran = corrected("unpin", "a.lock", "--apply", "--json")
+
+    assert (ran.code, ran.json["kind"], ran.json["products"]) == (0, "lock", [f"{BARS}@2"])
+    assert corrected("pins", "--json").json == []

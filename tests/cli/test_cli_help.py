@@ -113,3 +113,10 @@ def test_every_option_has_its_help() -> None:
     for name, command in dict(commands.choices or {}).items():
         for action in command._actions:
             assert action.help or not action.option_strings, f"{name} {action.dest}"
+
+
+@pytest.mark.parametrize("words", [("compact",), ("layout", "advise")])
+def test_the_usage_names_the_command_as_it_is_typed(words: tuple[str, ...], capsys: Any) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        build_parser(COMMANDS).parse_args([*words, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: lake {' '.join(words)} [-h]")

@@ -108,3 +108,10 @@ def test_diff_of_equal_snapshots_says_so(two: Run) -> None:
 @pytest.mark.parametrize("words", [(), ("a.lock",), (BARS, 1, 2, 3), (BARS, 1, "--snapshots", "a", "b")])
 def test_diff_of_something_else_is_wrong_usage(two: Run, words: tuple[object, ...]) -> None:
     assert two("diff", *words).code == 2
+
+
+def test_diff_of_two_words_that_are_snapshots_names_the_option(two: Run) -> None:
+    ran = two("diff", "june", "july")
+
+    assert ran.code == 2
+    assert "two snapshots are given with --snapshots A B" in ran.err

@@ -185,3 +185,41 @@ def test_files_of_a_large_lock_are_looked_at_when_they_are_read(
     assert [problem.path for problem in past.verify(quick=True).problems] == [product.state().files[0].path]
     with pytest.raises(IntegrityError, match="is missing"):
         past["market_data.bars_1m"].read()
+
+
+def test_locking_the_same_data_again_makes_no_second_pin(
+    lake: lakehouse.Lake, product: lakehouse.Product, tmp_path: Path
+) -> None:
+    """Each run of a script used to leave a pin that no lock file names, and that nobody would ever drop."""
+    first = lake.lock(tmp_path / "a.lock")
+    assert lake.lock(tmp_path / "a.lock") == first
+    assert [pin.id for pin in lake.pins()] == [first.pin]
+
+
+def test_a_lock_that_is_refused_leaves_no_pin(
+    lake: lakehouse.Lake, product: lakehouse.Product, bars: Bars, tmp_path: Path
+) -> None:
+    first = lake.lock(tmp_path / "a.lock")
+    product.upsert(bars(price=50.0))
+    with pytest.raises(AlreadyExistsError, match="locks other data"):
+        lake.lock(tmp_path / "a.lock")
+    assert [pin.id for pin in lake.pins()] == [first.pin]
+
+
+def test_a_lock_whose_pin_was_dropped_is_made_anew(
+    lake: lakehouse.Lake, product: lakehouse.Product, tmp_path: Path
+) -> None:
+    """The old file was left as it was, so that the lock just acknowledged could not be checked out."""
+    dropped = lake.lock(tmp_path / "a.lock")
+    lake.unpin(dropped.pin, dry_run=False)
+    assert lake.lock(tmp_path / "a.lock").pin != dropped.pin
+    assert lakehouse.checkout(tmp_path / "a.lock").verify().ok
+
+
+def test_unpin_takes_the_path_of_a_lock_file(
+    lake: lakehouse.Lake, product: lakehouse.Product, tmp_path: Path
+) -> None:
+    made = lake.lock(tmp_path / "a.lock")
+    assert lake.unpin(tmp_path / "a.lock").name == made.pin
+    with pytest.raises(NotFoundError, match="There is no lock file"):
+        lake.unpin(tmp_path / "b.lock")

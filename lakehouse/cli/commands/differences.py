@@ -143,4 +143,5 @@ def _version(options: argparse.Namespace, text: str) -> int:
     try:
         return count(text)
     except argparse.ArgumentTypeError as error:
-        return int(options.refuse(f"{error}, and {options.words[0]!r} is no lock file"))
+        words = f"{error}, and {options.words[0]!r} is no lock file"
+        return int(options.refuse(f"{words}; two snapshots are given with --snapshots A B"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.cli.commands.maintenance import add_apply, last_line
@@ -45,9 +46,9 @@ def add_commands(commands: Commands) -> None:
         "let go of what a lock file pins",
         group="care",
         notes=_UNPIN_NOTES,
-        examples=("unpin 3f0c…", "unpin 3f0c… --apply --message 'the paper is out'"),
+        examples=("unpin backtest.lock", "unpin 3f0c… --apply --message 'the paper is out'"),
     )
-    parser.add_argument("pin", metavar="PIN", help="its id: lake pins, or the lock file, names it")
+    parser.add_argument("pin", metavar="PIN", help="the lock file, or the id that lake pins shows")
     add_apply(parser)
     parser.add_argument("--message", default="", help="why, for whoever looks for it later")
     parser = commands.add(
@@ -109,8 +110,12 @@ def pins(options: argparse.Namespace) -> Reply:
 
 def unpin(options: argparse.Namespace) -> Reply:
     """Let go of a pin."""
+    file = Path(options.pin)
     report = open_lake(options).unpin(
-        options.pin, dry_run=not options.apply, author=options.author, message=options.message
+        file if file.is_file() else options.pin,
+        dry_run=not options.apply,
+        author=options.author,
+        message=options.message,
     )
     return _dropped(report, options)
 
