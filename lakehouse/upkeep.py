@@ -225,7 +225,8 @@ class Upkeep(LakeView):
 
         Args:
             name: `domain.product`.
-            to: a version number, the name of a snapshot, or the `Path` of a lock file.
+            to: a version number, the name of a snapshot, or the path of a lock file; a text names a snapshot
+                rather than a file.
             dry_run: say what would come and go, and do nothing.
             author: who; empty for LAKEHOUSE_AUTHOR, or user@host.
             message: why, for the commit's record.

@@ -362,14 +362,14 @@ def _renew_all() -> None:
             session.renew()
 
 
-_heart = heart.Heart(_renew_all)
-
-
 @atexit.register
 def _release_all() -> None:
     for session in _open_sessions():
         with suppress(LakehouseError):
             session.release()
+
+
+_heart = heart.Heart(_renew_all, _release_all)
 
 
 def _after_fork() -> None:

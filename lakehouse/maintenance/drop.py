@@ -18,7 +18,7 @@ from lakehouse.store import Store
 Kind = Literal["snapshot", "lock"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DropReport:
     """What is let go of, or would be."""
 
@@ -41,7 +41,7 @@ class DropReport:
     bytes: int
     """their size"""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Say it in words."""
         verb = "would be dropped" if self.dry_run else "is dropped"
         return (

@@ -45,7 +45,7 @@ _DELETED_AT_ONCE = 256
 _DELETABLE = re.compile(r"(partitions/[^/]+/[^/]+/v\d+|" + "|".join(SETS) + r")/.+\.parquet")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GarbageReport:
     """What garbage collection did, or would do."""
 
@@ -68,16 +68,20 @@ class GarbageReport:
     dead_sessions: int
     """processes that ended without giving back what they held"""
 
-    def __str__(self) -> str:
-        """Say it in words."""
-        verb = "would be condemned" if self.dry_run else "condemned"
+    def __repr__(self) -> str:
+        """Say it in words, one holder a line."""
+        done = "would be condemned" if self.dry_run else "condemned"
         lines = [
-            f"{self.dead_files:,} dead files of {self.dead_bytes:,} bytes {verb}; {self.deleted_files:,} "
-            f"deleted, {self.waiting_files:,} wait for the end of their grace, {self.withdrawn_files:,} are "
-            "held again."
+            f"garbage: {_files(self.dead_files)} of {self.dead_bytes:,} bytes {done}; "
+            f"{_files(self.deleted_files)} deleted, {_files(self.waiting_files)} in their grace, "
+            f"{_files(self.withdrawn_files)} held again"
         ]
-        lines += [f"{holder} keeps {count:,} files." for holder, count in sorted(self.kept.items())]
-        return "\n".join(lines)
+        lines += [f"  {holder}: keeps {_files(count)}" for holder, count in sorted(self.kept.items())]
+        return "\n".join([*lines, "dry run: nothing was deleted"] if self.dry_run else lines)
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def collect(

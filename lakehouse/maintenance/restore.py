@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.catalog.lake_document import read_lake
 from lakehouse.catalog.locks import read_lock
+from lakehouse.catalog.snapshots import snapshot_names
 from lakehouse.checkouts import from_lock, from_snapshot
 from lakehouse.errors import ArgumentError, ContractError, NotFoundError
 from lakehouse.ingest import restore as commits
@@ -96,8 +97,8 @@ def _target(store: Store, product: Product, to: int | str | Path) -> tuple[Table
         if not product.table.exists:
             raise NotFoundError(f"{product.name} was never written, so there is no version to restore.")
         return product.state(version=to), f"version {to}"
-    if isinstance(to, Path):
-        checkout = from_lock(store, read_lock(to), read_lake(store).id)
+    if isinstance(to, Path) or (to not in snapshot_names(store) and Path(to).is_file()):
+        checkout = from_lock(store, read_lock(Path(to)), read_lake(store).id)
     else:
         checkout = from_snapshot(store, to)
     state = checkout[product.name].state()

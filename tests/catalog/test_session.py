@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -397,7 +399,7 @@ def test_the_heart_outlives_whatever_a_lake_raises(
         return table.state
 
     session.follow(TABLE, look)
-    monkeypatch.setattr(sessions, "_heart", Heart(sessions._renew_all))
+    monkeypatch.setattr(sessions, "_heart", Heart(sessions._renew_all, sessions._release_all))
     good = session_of(LocalStore(Path(store.url)))
     good.follow(TABLE, table.head)
     time.sleep(0.5)
@@ -416,3 +418,20 @@ def test_a_time_to_live_that_is_none_is_refused(text: str, monkeypatch: pytest.M
 def test_a_store_that_travels_takes_no_claims_along(store: Store, session: Session) -> None:
     session.follow(TABLE, Table().head)
     assert "claims" not in store.__getstate__()
+
+
+def read_in_child(url: str) -> None:
+    session_of(LocalStore(Path(url))).follow(TABLE, Table().head)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_leaves_no_claim(store: Store, method: str) -> None:
+    """It ends without what `atexit` would run."""
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system can not {method}")
+    context: Any = multiprocessing.get_context(method)
+    child = context.Process(target=read_in_child, args=(store.url,))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert claims(store) == []
