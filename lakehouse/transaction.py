@@ -166,7 +166,7 @@ class Transaction:
             self._author, message=f"transaction {self.name} failed", transaction=self.name
         )
         try:
-            # The one right before, not the one seen before the write: another writer may have come in between.
+            # Not the one seen before the write: another writer may have come in between.
             old = product.state(version=version - 1)
             made = restore(product.table, old, provenance, only_from=version)
         except LakehouseError as error:
