@@ -48,7 +48,10 @@ def check(root: Path) -> list[str]:
     """Return every objection to what happened below `root`; none if every promise was kept."""
     operations = read_history(root / "journals")
     found = _check(root, operations)
-    return found or [*healing.repair(root, operations), *_check(root, operations, repaired=True)]
+    if found:
+        return found
+    repaired, objections = healing.repair(root, operations)
+    return [*objections, *(_check(root, operations, repaired=True) if repaired else [])]
 
 
 def _check(root: Path, operations: Sequence[Operation], *, repaired: bool = False) -> list[str]:

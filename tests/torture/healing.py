@@ -25,19 +25,14 @@ def check(operations: Sequence[Operation]) -> Iterator[str]:
             )
 
 
-def repair(root: Path, operations: Sequence[Operation]) -> list[str]:
-    """Look at the lake that is left, repair it, and look again; only litter may be found."""
-    lake = lakehouse.open(root / "lake", create=True)
-    found, left = lake.doctor(), lake.doctor(repair=True)
-    return [
-        objection
-        for name, diagnosis in (("at the end", found), ("after its repair", left))
-        for objection in _objections(
-            f"the doctor {name}",
-            [[each.kind, each.path, each.what] for each in diagnosis.findings],
-            _holes(operations),
-        )
-    ]
+def repair(root: Path, operations: Sequence[Operation]) -> tuple[bool, list[str]]:
+    """Look at the lake that is left, and mend it; return whether there was something to, and objections."""
+    lake, holes = lakehouse.open(root / "lake", create=True), _holes(operations)
+    looks = [lake.doctor()]
+    if looks[0].repairable:
+        looks.append(lake.doctor(repair=True))
+    findings = [[each.kind, each.path, each.what] for look in looks for each in look.findings]
+    return len(looks) > 1, list(_objections("the doctor at the end", findings, holes))
 
 
 def _holes(operations: Sequence[Operation]) -> set[str]:
