@@ -32,7 +32,7 @@ def test_a_dry_run_says_what_would_come_and_go(lake: lakehouse.Lake, product: Ma
     assert "come: 2 rows in 1 files" in repr(report)
 
 
-@pytest.mark.parametrize("kind", ["version", "snapshot", "lock"])
+@pytest.mark.parametrize("kind", ["version", "snapshot", "lock", "lock as text"])
 def test_each_way_to_name_an_old_state(
     lake: lakehouse.Lake, product: Make, tmp_path: Path, kind: str
 ) -> None:
@@ -40,14 +40,15 @@ def test_each_way_to_name_an_old_state(
     lake.snapshot("q1")
     lock = lake.lock(tmp_path / "q1.lock")
     made.delete("A")
-    to: dict[str, Any] = {"version": 2, "snapshot": "q1", "lock": tmp_path / "q1.lock"}
-    said = {"version": "", "snapshot": " of snapshot q1", "lock": f" of lock {lock.pin}"}
+    path = tmp_path / "q1.lock"
+    to: dict[str, Any] = {"version": 2, "snapshot": "q1", "lock": path, "lock as text": str(path)}
+    said = {"version": "", "snapshot": " of snapshot q1"}
     report = lake.restore(NAME, to[kind], dry_run=False, author="ann", message="undo")
     commit = made.history()[0]
 
     assert report.commit == commit.version == 4
     assert (commit.operation, commit.author, commit.message) == ("restore", "ann", "undo")
-    assert commit.source == report.to == f"version 2{said[kind]}"
+    assert commit.source == report.to == f"version 2{said.get(kind, f' of lock {lock.pin}')}"
     assert (made.rows, made.digest) == (3, made.table.at(2).digest)
     assert made.verify().ok
 

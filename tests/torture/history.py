@@ -34,6 +34,8 @@ class Operation:
     """class of the error"""
     message: str = field(default="", compare=False)
     """of the error"""
+    stood_still: bool = field(default=False, compare=False)
+    """whether its process had stood still before this ended, for so long that it may be taken for dead"""
 
     @property
     def product(self) -> str:
@@ -59,6 +61,10 @@ class Journal:
         """Say that it was refused."""
         self._write({"ended": time.monotonic_ns(), "error": type(error).__name__, "message": str(error)})
 
+    def stood_still(self, since: int, until: int) -> None:
+        """Say that nothing of this process ran in between, in monotonic nanoseconds."""
+        self._write({"still": [since, until]})
+
     def _write(self, line: dict[str, Any]) -> None:
         os.write(self._handle, (json.dumps(line) + "\n").encode())
 
@@ -71,11 +77,16 @@ def read_history(folder: Path) -> list[Operation]:
 
 def _read(file: Path) -> list[Operation]:
     operations: list[Operation] = []
-    for line in map(json.loads, file.read_text().splitlines()):
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    stood = min((line["still"][0] for line in lines if "still" in line), default=None)
+    for line in lines:
+        if "still" in line:
+            continue
         if "invoked" in line:
             step = line["step"]
             operations.append(Operation(step["id"], step["do"], step, line["invoked"]))
         else:
             last = operations[-1]
-            operations[-1] = Operation(last.id, last.do, last.step, last.invoked, **line)
+            still = stood is not None and stood < line["ended"]
+            operations[-1] = Operation(last.id, last.do, last.step, last.invoked, stood_still=still, **line)
     return operations

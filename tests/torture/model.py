@@ -24,6 +24,11 @@ Step = Mapping[str, Any]
 _MASK = (1 << 64) - 1
 
 
+def parts_of(step: Step) -> list[tuple[str, dict[str, Any]]]:
+    """Return the writes of a transaction, each with its message, which is its idempotency key too."""
+    return [(f"{step['id']}/{number}", part) for number, part in enumerate(step.get("parts", ()))]
+
+
 class ImpossibleError(Exception):
     """A commit that the model would have refused."""
 

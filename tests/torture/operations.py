@@ -15,10 +15,11 @@ from typing import Any
 import polars as pl
 
 import lakehouse
-from lakehouse.catalog import snapshots
+from lakehouse.catalog.locks import read_lock
+from lakehouse.comparison import ProductDifference
 from lakehouse.product import PinnedProduct, ReadableProduct
 from tests.torture.delta import ARCHIVE, table_folder
-from tests.torture.model import KEYED, NS_PER_SLOT, PRODUCTS
+from tests.torture.model import KEYED, NS_PER_SLOT, PRODUCTS, parts_of
 
 Step = dict[str, Any]
 Result = dict[str, Any]
@@ -157,11 +158,42 @@ def lock(hand: Hand, step: Step) -> Result:
 
 def drop(hand: Hand, step: Step) -> Result:
     """Drop a snapshot."""
-    call = getattr(snapshots, "drop_snapshot", None)
-    if call is None:
-        return SKIPPED
-    call(hand.lake.store, step["name"], author="torture", message=step["id"])
+    hand.lake.drop_snapshot(step["name"], dry_run=False, message=step["id"])
     return {}
+
+
+def unpin(hand: Hand, step: Step) -> Result:
+    """Let go of what a lock file pins; its process may have died before it wrote the file."""
+    file = hand.root / step["name"]
+    if not file.exists():
+        return SKIPPED
+    hand.lake.unpin(read_lock(file).pin, dry_run=False, message=step["id"])
+    return {}
+
+
+def transaction(hand: Hand, step: Step) -> Result:
+    """Write several products under one name."""
+    with hand.lake.transaction(step["name"], message=step["id"]) as opened:
+        for identity, part in parts_of(step):
+            verb = getattr(opened[part["product"]], part["do"])
+            verb(frame(part["rows"]), message=identity, idempotency_key=identity)
+    commits = {
+        part["product"]: _landed(commit)
+        for (_, part), commit in zip(parts_of(step), opened.commits, strict=True)
+    }
+    return _pinned(opened.snapshot) | {"commits": commits}
+
+
+def doctor(hand: Hand, step: Step) -> Result:
+    """Look for what is not as it was recorded, and mend it if the step says so."""
+    found = hand.lake.doctor(quick=step["quick"], repair=step["repair"])
+    return {"findings": [[each.kind, each.path, each.what] for each in found.findings]}
+
+
+def diff(hand: Hand, step: Step) -> Result:
+    """Compare two snapshots."""
+    found = hand.lake.diff(*step["names"])
+    return {"differences": {each.product: _difference(each) for each in found.products}}
 
 
 def hold(hand: Hand, step: Step) -> Result:
@@ -204,7 +236,8 @@ OPERATIONS: dict[str, Callable[[Hand, Step], Result]] = {
         each.__name__: each
         for each in (create, delete, restore, compact, retain, clean_log, read, read_old, verify)
     },
-    **{each.__name__: each for each in (snapshot, lock, drop, hold, use, release, jump)},
+    **{each.__name__: each for each in (snapshot, lock, drop, unpin, hold, use, release, jump)},
+    **{each.__name__: each for each in (transaction, doctor, diff)},
 }
 
 
@@ -219,8 +252,20 @@ def _facts(product: ReadableProduct) -> Result:
 
 
 def _seen(product: ReadableProduct) -> Result:
-    read = product.read().to_polars().with_columns(pl.col("time").cast(pl.Int64) // NS_PER_SLOT)
-    return _facts(product) | {"rows": [list(row) for row in read.iter_rows()]}
+    return _facts(product) | {"rows": _rows(product.read().to_polars())}
+
+
+def _rows(read: pl.DataFrame) -> list[list[Any]]:
+    slots = read.with_columns(pl.col("time").cast(pl.Int64) // NS_PER_SLOT)
+    return [list(row) for row in slots.iter_rows()]
+
+
+def _difference(found: ProductDifference) -> Result:
+    kinds = ("added", "removed", "changed")
+    rows = {
+        kind: [] if found.rows is None else _rows(getattr(found.rows, kind).to_polars()) for kind in kinds
+    }
+    return {"status": found.status, "before": found.before, "after": found.after, **rows}
 
 
 def _pinned(pinned: Any) -> Result:

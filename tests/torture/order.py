@@ -63,6 +63,10 @@ def _sights(operations: Sequence[Operation], product: str) -> Iterator[Sight]:
         if operation.do in ONCE and operation.product == product:
             if not result["repeated"] and attempts[operation.id] == 1:
                 yield Sight(operation, result["version"], wrote=True)
+        elif operation.do == "transaction" and product in result["commits"]:
+            commit = result["commits"][product]
+            if not commit["repeated"] and attempts[operation.id] == 1:
+                yield Sight(operation, commit["version"], wrote=True)
         elif operation.do == "read" and operation.product == product:
             yield Sight(operation, result["version"], wrote=False)
         elif _saw_heads(operation) and product in result["seen"]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import lakehouse
+from lakehouse.errors import NotFoundError
 from tests.torture.history import Operation
 from tests.torture.model import Row
 from tests.torture.reads import rows_of
+from tests.torture.writes import PINNING
 
 Versions = Mapping[str, Mapping[int, Sequence[Row]]]
 
@@ -19,12 +21,11 @@ def check(root: Path, operations: Sequence[Operation], versions: Versions) -> It
     said = {
         each.step["name"]: each.result["seen"]
         for each in operations
-        if each.do in ("snapshot", "lock") and each.result is not None
+        if each.do in PINNING and each.result is not None
     }
-    dropping = {
-        each.step["name"] for each in operations if each.do == "drop" and each.result != {"skipped": True}
-    }
-    gone = {each.step["name"] for each in operations if each.do == "drop" and each.result == {}}
+    drops = [each for each in operations if each.do in ("drop", "unpin") and each.result != {"skipped": True}]
+    dropping = {each.step["name"] for each in drops}
+    gone = {each.step["name"] for each in drops if each.result == {}}
     lake = lakehouse.open(root / "lake", create=True)
     try:
         listed = {snapshot.name for snapshot in lake.snapshots()}
@@ -38,8 +39,19 @@ def check(root: Path, operations: Sequence[Operation], versions: Versions) -> It
         yield f"the snapshot {name} was dropped, and is there"
     for name in sorted(listed):
         yield from _check_pin(name, lake, name, said.get(name), versions)
-    for name in sorted(locked):
+    for name in sorted(locked & dropping):
+        if not _is_refused(lake, root / name) and name in gone:
+            yield f"the lock {name} was let go of, and can be checked out"
+    for name in sorted(name for name in locked if name not in dropping or not _is_refused(lake, root / name)):
         yield from _check_pin(name, lake, root / name, said.get(name), versions)
+
+
+def _is_refused(lake: lakehouse.Lake, lock: Path) -> bool:
+    try:
+        lake.checkout(lock)
+    except NotFoundError:
+        return True
+    return False
 
 
 def _check_pin(

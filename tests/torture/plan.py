@@ -48,7 +48,7 @@ def plan(seed: int, turns: int = 20) -> list[Turn]:
 def _turn(chance: random.Random, step: Step) -> Turn:
     worker, fate, moment = chance.randrange(WORKERS), chance.random(), chance.randint(1, 14)
     if fate < 0.15:
-        again = chance.random() < 0.5 and step["do"] in ONCE
+        again = chance.random() < 0.5 and step["do"] in (*ONCE, "transaction")
         return Turn(worker, step, die_at=moment, again=again)
     if fate < 0.22:
         return Turn(worker, step, stop_at=moment, turns_stopped=chance.randint(1, 4))
@@ -62,6 +62,7 @@ class _Draw:
         self._chance = chance
         self._size = 0
         self._snapshots: list[str] = []
+        self._locks: list[str] = []
         kinds: list[tuple[int, Callable[[], Step]]] = [
             (46, self._write),
             (8, self._maintain),
@@ -70,8 +71,11 @@ class _Draw:
             (8, lambda: {"do": "read", "product": self._product()}),
             (4, lambda: {"do": chance.choice(["read_old", "restore"]), **self._old()}),
             (7, self._snapshot),
-            (3, lambda: {"do": "lock"}),
+            (3, self._lock),
             (5, self._of_a_snapshot),
+            (6, self._transaction),
+            (3, self._diff),
+            (3, self._doctor),
             (4, lambda: {"do": "hold"}),
             (7, lambda: {"do": "use"}),
             (2, lambda: {"do": "release"}),
@@ -84,10 +88,9 @@ class _Draw:
         """Return the next step."""
         [draw] = self._chance.choices(self._kinds, self._weights)
         step = {"id": identity, **draw()}
-        if step["do"] in ("snapshot", "lock"):
+        if step["do"] in ("snapshot", "lock", "transaction"):
             step["name"] = f"{step['do']}-{identity}"
-        if step["do"] == "snapshot":
-            self._snapshots.append(step["name"])
+            (self._locks if step["do"] == "lock" else self._snapshots).append(step["name"])
         return step
 
     def _product(self) -> str:
@@ -102,12 +105,27 @@ class _Draw:
             low = self._chance.randrange(SLOTS)
             symbols = self._chance.sample(SYMBOLS, 2)
             return {"do": do, "product": product, "symbols": symbols, "slots": [low, low + 6]}
+        return {"do": do, "product": product, "rows": self._rows()}
+
+    def _rows(self) -> list[list[Any]]:
         places = self._chance.sample([(each, slot) for each in SYMBOLS for slot in range(SLOTS)], 4)
         rows = []
         for symbol, slot in places[: self._chance.randint(1, 4)]:
             self._size += 1
             rows.append([symbol, slot, round(self._chance.uniform(1, 99), 2), self._size])
-        return {"do": do, "product": product, "rows": rows}
+        return rows
+
+    def _transaction(self) -> Step:
+        """Write both products, in one order or the other."""
+        verbs = ("append", "upsert", "update")
+        parts = [
+            {"do": self._chance.choice(verbs), "product": product, "rows": self._rows()}
+            for product in self._chance.sample(PRODUCTS, len(PRODUCTS))
+        ]
+        return {"do": "transaction", "parts": parts}
+
+    def _doctor(self) -> Step:
+        return {"do": "doctor", "quick": self._chance.random() < 0.5, "repair": self._chance.random() < 0.4}
 
     def _maintain(self) -> Step:
         if self._chance.random() < 0.75:
@@ -116,6 +134,16 @@ class _Draw:
 
     def _snapshot(self) -> Step:
         return {"do": "snapshot"}
+
+    def _lock(self) -> Step:
+        if self._locks and self._chance.random() < 0.5:
+            return {"do": "unpin", "name": self._chance.choice(self._locks)}
+        return {"do": "lock"}
+
+    def _diff(self) -> Step:
+        if not self._snapshots:
+            return {"do": "snapshot"}
+        return {"do": "diff", "names": self._chance.choices(self._snapshots, k=2)}
 
     def _of_a_snapshot(self) -> Step:
         if not self._snapshots:

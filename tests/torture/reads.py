@@ -15,7 +15,7 @@ from lakehouse.product import ReadableProduct
 from tests.torture.delta import Entry, live_files, stored_rows, table_folder
 from tests.torture.history import Operation
 from tests.torture.model import KEYED, NS_PER_SLOT, Row, digest_of
-from tests.torture.writes import check_digest
+from tests.torture.writes import PINNING, check_digest
 
 Rows = Mapping[int, Sequence[Row]]
 
@@ -32,15 +32,20 @@ MAY_FAIL = {
     "create": {"AlreadyExistsError"},
     "drop": {"NotFoundError"},
     "hold": {"NotFoundError"},
+    "unpin": {"NotFoundError"},
+    "diff": {"NotFoundError"},
+    "transaction": {"AlreadyExistsError", "KeyConflictError", "TransactionError"},
 }
 """errors that are right in themselves: of rows that conflict, of versions and names that are gone"""
 STOOD_STILL = "LeaseExpiredError"
+"""right where the process stood still so long that it may be taken for dead"""
 
 
 def check_errors(operations: Sequence[Operation]) -> Iterator[str]:
     """Object to errors that are no answer, such as a file that is missing under a reader."""
     for operation in operations:
-        if operation.error and operation.error not in MAY_FAIL.get(operation.do, set()) | {STOOD_STILL}:
+        expected = MAY_FAIL.get(operation.do, set()) | ({STOOD_STILL} if operation.stood_still else set())
+        if operation.error and operation.error not in expected:
             yield f"the {operation.do} {operation.id} raised {operation.error}: {operation.message}"
         if operation.do == "verify" and operation.result and operation.result["problems"]:
             yield f"the verify {operation.id} found {operation.result['problems']}"
@@ -53,7 +58,7 @@ def check(operations: Sequence[Operation], rows: Rows, log: Sequence[Entry], pro
         result = operation.result or {}
         if operation.do in ("read", "read_old") and operation.product == product and result:
             yield from _check_read(operation, result, rows, log)
-        if operation.do in ("hold", "snapshot", "lock") and product in result.get("seen", {}):
+        if operation.do in ("hold", *PINNING) and product in result.get("seen", {}):
             first[operation.id] = result["seen"][product]
             yield from _check_facts(operation, result["seen"][product], log)
         for name, held in result.get("held", {}).items():

@@ -15,6 +15,7 @@ from tests.torture import worker
 from tests.torture.history import Journal
 from tests.torture.operations import Hand
 from tests.torture.plan import Step, plan
+from tests.torture.pulse import Pulse
 
 SECONDS = 120
 
@@ -48,8 +49,9 @@ def stampede(root: Path, seed: int, *, workers: int, turns: int) -> list[str]:
 def _run(root: Path, journal: Path, steps: list[Step], seed: int) -> None:
     worker.prepare()
     hand, log = Hand(root), Journal(journal)
+    pulse = Pulse(log, float(worker.LEASE_SECONDS))
     for step in steps:
-        worker.attempt(hand, log, step)
+        worker.attempt(hand, log, step, pulse.look)
     os._exit(0)
 
 
@@ -57,12 +59,15 @@ def _steps(seed: int, me: int, turns: int) -> list[Step]:
     """Return steps under names of their own; what is written has sizes that no other process writes."""
     own = 1_000 * seed + me
     steps = [turn.step for turn in plan(own, turns)[1:]]
-    return [
-        step | {"rows": [[*row[:3], row[3] + 10_000 * me] for row in step["rows"]]}
-        if "rows" in step
-        else step
-        for step in steps
-    ]
+    return [_moved(step, 10_000 * me) for step in steps]
+
+
+def _moved(step: Step, sizes: int) -> Step:
+    if "rows" in step:
+        return step | {"rows": [[*row[:3], row[3] + sizes] for row in step["rows"]]}
+    if "parts" in step:
+        return step | {"parts": [_moved(part, sizes) for part in step["parts"]]}
+    return step
 
 
 def _stop_for_a_while(process: BaseProcess, seconds: float) -> None:

@@ -34,6 +34,13 @@ STEPS: list[dict[str, Any]] = [
     {"do": "read_old", "product": KEYED, "to": 2},
     {"do": "read", "product": KEYED},
     {"do": "verify"},
+    {
+        "do": "transaction",
+        "name": "transaction-q3",
+        "parts": [{"do": "append", "product": KEYLESS, "rows": [["C", 3, 1.0, 10]]}],
+    },
+    {"do": "diff", "names": ["snapshot-q3", "transaction-q3"]},
+    {"do": "doctor", "quick": True, "repair": False},
 ]
 HEAD = 5
 JOURNAL = "journals/0-1.jsonl"
@@ -164,6 +171,28 @@ def raise_a_foreign_error(root: Path) -> None:
     edit(root, "s14", lambda _, ended: ended.update(result=None, error="FileNotFoundError", message="part-1"))
 
 
+def expire_without_standing_still(root: Path) -> None:
+    edit(root, "s14", lambda _, ended: ended.update(result=None, error="LeaseExpiredError", message=""))
+
+
+def name_another_version(root: Path) -> None:
+    document = root / "lake" / "catalog" / "snapshots" / "transaction-q3.json"
+    document.write_text(document.read_text().replace('"version": 3', '"version": 2'))
+
+
+def refuse_a_transaction_that_landed(root: Path) -> None:
+    edit(root, "s16", lambda _, ended: ended.update(result=None, error="KeyConflictError", message=""))
+
+
+def hide_a_difference(root: Path) -> None:
+    edit(root, "s17", lambda _, ended: ended["result"]["differences"][KEYLESS]["added"].pop())
+
+
+def find_damage(root: Path) -> None:
+    finding = ["altered-file", "part-1.parquet", "it has other bytes"]
+    edit(root, "s18", lambda _, ended: ended["result"]["findings"].append(finding))
+
+
 LIES: list[tuple[Lie, str]] = [
     (lose_a_write, r"the delete s10 was acknowledged as version 4, and is lost"),
     (lose_a_write_in_the_middle, r"the log has a hole"),
@@ -184,6 +213,11 @@ LIES: list[tuple[Lie, str]] = [
     (alter_a_file, r"the file date=.*parquet was altered"),
     (miscount, r"version 3 says 5 rows, and has 4"),
     (mistake_the_digest, r"version 3 has another digest than its rows"),
+    (expire_without_standing_still, r"the read s14 raised LeaseExpiredError"),
+    (name_another_version, r"the name of transaction s16 holds"),
+    (refuse_a_transaction_that_landed, r"the transaction s16 was refused, and s16/0 is in the log"),
+    (hide_a_difference, r"the diff s17 of market_data.prints is"),
+    (find_damage, r"the doctor s18 found altered-file"),
     (raise_a_foreign_error, r"the read s14 raised FileNotFoundError: part-1"),
 ]
 

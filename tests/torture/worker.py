@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from tests.torture.history import Journal
 from tests.torture.operations import SKIPPED, Hand, take
 from tests.torture.points import Points
+from tests.torture.pulse import Pulse
 
 CONSTANTS: dict[str, dict[str, Any]] = {
     "lakehouse.partitions.replay": {"CHECKPOINT_EVERY": 2},
@@ -37,6 +39,7 @@ def serve(pipe: Connection, root: Path, journal: Path) -> None:
     """Take steps until the pipe is closed."""
     prepare()
     points, hand, log = Points(), Hand(root), Journal(journal)
+    pulse = Pulse(log, float(LEASE_SECONDS))
     while True:
         try:
             turn = pipe.recv()
@@ -48,17 +51,20 @@ def serve(pipe: Connection, root: Path, journal: Path) -> None:
             pipe.recv()
 
         points.arm(turn["stop_at"] or turn["die_at"], stand_still if turn["stop_at"] else _die)
-        pipe.send(attempt(hand, log, turn["step"]) | {"points": points.passed})
+        pipe.send(attempt(hand, log, turn["step"], pulse.look) | {"points": points.passed})
         points.arm(0, _die)
 
 
-def attempt(hand: Hand, log: Journal, step: dict[str, Any]) -> dict[str, Any]:
+def attempt(
+    hand: Hand, log: Journal, step: dict[str, Any], look: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Take a step, and write down how it went; the checker judges errors, foreign ones too."""
     try:
         step = hand.resolve(step)
         log.invoked(step)
         result = take(hand, step)
     except Exception as error:
+        look()
         log.failed(error)
         return {"error": type(error).__name__, "trace": traceback.format_exc()}
     log.acknowledged(result)

@@ -11,6 +11,7 @@ from tests.torture.model import KEYED, digest_of
 
 ONCE = ("append", "upsert", "update", "delete")
 AT_MOST_ONCE = (*ONCE, "restore", "retain")
+PINNING = ("snapshot", "lock", "transaction")
 
 
 def check(operations: Sequence[Operation], log: Sequence[Entry], product: str) -> Iterator[str]:
