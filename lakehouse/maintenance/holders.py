@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from lakehouse.catalog.pinned import PinnedProduct, Snapshot
 from lakehouse.catalog.pins import list_pins, load_pin
 from lakehouse.catalog.snapshots import load_snapshot, snapshot_names
+from lakehouse.errors import NotFoundError
 from lakehouse.store import Store
 
 
@@ -41,10 +43,14 @@ def list_holders(store: Store) -> Iterator[Holder]:
         IntegrityError: a document is broken: who can not read what is pinned must not take anything away.
     """
     for name in snapshot_names(store):
-        yield _holder("snapshot", load_snapshot(store, name))
+        yield from _holder("snapshot", partial(load_snapshot, store, name))
     for identity in list_pins(store):
-        yield _holder("lock", load_pin(store, identity))
+        yield from _holder("lock", partial(load_pin, store, identity))
 
 
-def _holder(kind: Literal["snapshot", "lock"], found: Snapshot) -> Holder:
-    return Holder(kind, found.name, found.author, found.created, found.message, found.products)
+def _holder(kind: Literal["snapshot", "lock"], load: Callable[[], Snapshot]) -> list[Holder]:
+    try:
+        found = load()
+    except NotFoundError:  # dropped since it was listed
+        return []
+    return [Holder(kind, found.name, found.author, found.created, found.message, found.products)]

@@ -36,9 +36,10 @@ class Entry:
         return dict(info.get("lakehouse", {}))
 
     @property
-    def keys(self) -> list[str]:
-        """Transaction ids."""
-        return [action["txn"]["appId"] for action in self.actions if "txn" in action]
+    def keys(self) -> list[tuple[str, bool]]:
+        """Transaction ids, and whether each was done; else the commit that did it is taken back."""
+        found = [action["txn"] for action in self.actions if "txn" in action]
+        return [(each["appId"], each["version"] >= 0) for each in found]
 
 
 @dataclass(frozen=True, slots=True)

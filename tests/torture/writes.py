@@ -45,9 +45,15 @@ def _check_acknowledged(operation: Operation, log: Sequence[Entry]) -> Iterator[
 
 
 def _check_keys(log: Sequence[Entry]) -> Iterator[str]:
-    for key, times in Counter(key for entry in log for key in entry.keys).items():
-        if times > 1:
-            yield f"the idempotency key {key} was committed {times} times"
+    """A key is committed once, until the commit of it is taken back."""
+    standing: set[str] = set()
+    for entry in log:
+        for key, done in entry.keys:
+            if done and key in standing:
+                yield f"the idempotency key {key} was committed twice, again by version {entry.version}"
+            if not done and key not in standing:
+                yield f"version {entry.version} takes back the key {key}, which does not stand"
+            (standing.add if done else standing.discard)(key)
 
 
 def check_digest(entry: Entry, rows: Sequence[tuple[str, int, float, int]], product: str) -> Iterator[str]:
