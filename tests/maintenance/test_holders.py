@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 import lakehouse
-from lakehouse.catalog.snapshots import snapshot_names
+from lakehouse.catalog.snapshots import drop_snapshot, snapshot_names
 from lakehouse.maintenance.holders import list_holders
 from lakehouse.store import Store
+
+if TYPE_CHECKING:
+    import pytest
 
 Make = Callable[..., lakehouse.Product]
 
@@ -33,7 +34,7 @@ def test_one_that_is_dropped_while_they_are_listed_is_none(
 
     def names(store: Store) -> tuple[str, ...]:
         found = snapshot_names(store)
-        lake.drop_snapshot("q1", dry_run=False)
+        drop_snapshot(store, "q1", author="ann", message="")
         return found
 
     monkeypatch.setattr("lakehouse.maintenance.holders.snapshot_names", names)
