@@ -26,6 +26,7 @@ def test_a_text_without_its_marks_is_refused(text: str) -> None:
         between_marks(text, "| new |")
 
 
+@pytest.mark.torture
 def test_the_quick_table_says_that_the_lake_loses_nothing() -> None:
     command = [sys.executable, str(SCRIPT), "--quick"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)

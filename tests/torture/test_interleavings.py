@@ -21,7 +21,7 @@ SEEDS = range(0, 300, IN_ONE_TEST)
 FIRST, LAST = (int(seed) for seed in os.environ.get("TORTURE_SEEDS", "1000-11000").split("-"))
 MANY_SEEDS = range(FIRST, LAST, 10 * IN_ONE_TEST)
 """`TORTURE_SEEDS=2000-3000 make torture` runs a piece of them; each test is a hundred seeds"""
-TURNS, MANY_TURNS = 20, 30
+TURNS, MANY_TURNS = 16, 30
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process costs seconds where none can fork")
 
