@@ -326,20 +326,10 @@ class Lake(Upkeep):
     def _product(self, name: ProductName, version: str, known: Contract | None = None) -> Product:
         """Return a product; the table of one contract version is shared, so that its state stays warm."""
         from lakehouse.catalog.products import load_contract
-        from lakehouse.partitions.layout import Layout
-        from lakehouse.partitions.table import Table
+        from lakehouse.maintenance.tables import table_under
 
         key = (name, version)
         if key not in self._tables:
             contract = known or load_contract(self.store, name, version)
-            layout = None if contract.layout == "auto" else Layout.parse(contract.layout)
-            table = Table(
-                self.store,
-                name,
-                contract.major,
-                contract.schema,
-                contract_version=contract.version,
-                layout=layout,
-            )
-            self._tables[key] = Product(table, contract)
+            self._tables[key] = Product(table_under(self.store, contract), contract)
         return self._tables[key]

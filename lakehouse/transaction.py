@@ -84,8 +84,7 @@ class Transaction:
         Raises:
             TransactionError: the block has ended.
         """
-        if self._over:
-            raise TransactionError(f"The transaction {self.name} is over.", hint="Begin another one.")
+        self._check_open()
         given = pending.provenance
         named = replace(
             given,
@@ -97,8 +96,7 @@ class Transaction:
 
     def __enter__(self) -> Transaction:
         """Begin."""
-        if self._over:
-            raise TransactionError(f"The transaction {self.name} is over.", hint="Begin another one.")
+        self._check_open()
         return self
 
     def __exit__(
@@ -118,6 +116,10 @@ class Transaction:
     def __repr__(self) -> str:
         """Name it, and say how far it is."""
         return f"<Transaction {self.name}: {len(self._pending)} writes, {'over' if self._over else 'open'}>"
+
+    def _check_open(self) -> None:
+        if self._over:
+            raise TransactionError(f"The transaction {self.name} is over.", hint="Begin another one.")
 
     def _finish(self) -> None:
         if not self._pending:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lakehouse.catalog.authors import author_of
-from lakehouse.catalog.pinned import read_manifest
+from lakehouse.catalog.pinned import Snapshot, read_manifest
 from lakehouse.catalog.pins import drop_pin, load_pin
 from lakehouse.catalog.snapshots import drop_snapshot, load_snapshot
 from lakehouse.maintenance.holders import list_holders
-from lakehouse.maintenance.roots import paths_of
+from lakehouse.maintenance.roots import Roots, subtract_held
 from lakehouse.maintenance.tables import open_tables
 from lakehouse.partitions.manifest import decode_manifest
 from lakehouse.store import Store
@@ -59,7 +59,7 @@ def drop(
         NotFoundError: there is none of that name, or it was dropped before.
     """
     found = load_snapshot(store, name) if kind == "snapshot" else load_pin(store, name)
-    own = _files_held_alone(store, kind, name)
+    own = _files_held_alone(store, kind, found)
     if not dry_run:
         remove = drop_snapshot if kind == "snapshot" else drop_pin
         remove(store, name, author=author_of(author), message=message)
@@ -76,17 +76,14 @@ def drop(
     )
 
 
-def _files_held_alone(store: Store, kind: Kind, name: str) -> dict[str, int]:
+def _files_held_alone(store: Store, kind: Kind, found: Snapshot) -> dict[str, int]:
     """Return the files and sizes that no head, snapshot or pin but this one holds."""
-    own: dict[str, int] = {}
-    others: set[str] = set()
-    for holder in list_holders(store):
-        for product in holder.products:
-            if (holder.kind, holder.name) == (kind, name):
-                state = decode_manifest(store, read_manifest(store, product), where=product.manifest)
-                own |= {file.path: file.size for file in state.files}
-            else:
-                others |= set(paths_of(store, product))
+    sizes: dict[str, int] = {}
+    for product in found.products:
+        state = decode_manifest(store, read_manifest(store, product), where=product.manifest)
+        sizes |= {file.path: file.size for file in state.files}
+    others = (each for each in list_holders(store) if (each.kind, each.name) != (kind, found.name))
+    alone, _ = subtract_held(store, Roots((), tuple(others)), sizes)
     for table in open_tables(store):
-        others |= {file.path for file in table.head().files}
-    return {path: size for path, size in own.items() if path not in others}
+        alone -= {file.path for file in table.head().files}
+    return {path: sizes[path] for path in alone}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.products import contract_versions, list_products, load_contract
 from lakehouse.catalog.versions import parse_version
 from lakehouse.names import ProductName
@@ -26,8 +27,17 @@ def open_table(store: Store, name: ProductName, major: int) -> Table:
     Raises:
         NotFoundError: there is no such product or major version.
     """
-    contract = load_contract(store, name, major=major)
+    return table_under(store, load_contract(store, name, major=major))
+
+
+def table_under(store: Store, contract: Contract) -> Table:
+    """Return the table of a product, as its contract describes it."""
     layout = None if contract.layout == "auto" else Layout.parse(contract.layout)
     return Table(
-        store, name, contract.major, contract.schema, contract_version=contract.version, layout=layout
+        store,
+        contract.name,
+        contract.major,
+        contract.schema,
+        contract_version=contract.version,
+        layout=layout,
     )
