@@ -14,7 +14,8 @@ from lakehouse.errors import KeyConflictError
 from lakehouse.partitions.arrays import integers, take_rows
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.parquet_files import WrittenFile, times_of
-from lakehouse.partitions.reading import read_stored, select_pieces, to_reader_types, whole
+from lakehouse.partitions.reading import read_stored, to_reader_types
+from lakehouse.partitions.selection import select_pieces, whole
 from lakehouse.partitions.sorting import Symbols, sort_order, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.partitions.encoding import OWN_ROW_GROUP
 from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.layout import SMALLEST_GOOD_FILE_IN_BYTES, folder_of, row_width
-from lakehouse.partitions.parquet_files import OWN_ROW_GROUP, most_rows
+from lakehouse.partitions.parquet_files import most_rows
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import workers
 from lakehouse.schema import TableSchema

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.partitions.reading import Selection, read_stored, select_pieces
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.times import MAX_NS, MIN_NS, Interval
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
 from lakehouse.partitions import footer_checksum
-from lakehouse.partitions.parquet_files import SEGMENTS_KEY
+from lakehouse.partitions.segments import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:

@@ -8,13 +8,10 @@ one symbol is found in a file without decoding it.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import uuid
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lakehouse.partitions import digest as digests
-from lakehouse.partitions import footer_checksum
 from lakehouse.partitions.arrays import int64_array, integers
+from lakehouse.partitions.encoding import OWN_ROW_GROUP, encode
 from lakehouse.partitions.layout import (
     LARGEST_GOOD_FILE_IN_BYTES,
     Layout,
@@ -36,6 +32,7 @@ from lakehouse.partitions.layout import (
     period_starts,
     row_width,
 )
+from lakehouse.partitions.segments import describe_segments
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import DataFile
 from lakehouse.partitions.threads import workers
@@ -45,10 +42,6 @@ from lakehouse.times import NS_PER_DAY
 if TYPE_CHECKING:
     from lakehouse.store import Store
 
-SEGMENTS_KEY = b"lakehouse.segments"
-LARGEST_ROW_GROUP = 131_072
-OWN_ROW_GROUP = 16_384
-_SAMPLE = 8_192
 _LONG_RUN = 256
 _LONGEST_STATISTIC = 64
 
@@ -176,11 +169,11 @@ def _write(
     times = times_of(rows, schema)
     starts = run_starts(symbols.codes)
     segments = workers().submit(
-        _segments, rows, symbols, times, starts
+        describe_segments, rows, symbols, times, starts
     )  # the digest, while the columns are encoded
     path = f"{table_path}/{folder_of(partition)}part-{writer}-{uuid.uuid4().hex[:12]}.parquet"
     with store.stage(path) as temporary:
-        _encode(temporary, rows, schema, starts, segments)
+        encode(temporary, rows, schema, starts, segments)
         size, sha256 = temporary.stat().st_size, _sha256(temporary)
     file = DataFile(
         path=path,
@@ -206,83 +199,6 @@ def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa
         fields.append(field.with_type(column.type) if pa.types.is_dictionary(column.type) else field)
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
-
-
-def _segments(
-    rows: pa.Table, symbols: Symbols, times: npt.NDArray[np.int64] | None, starts: npt.NDArray[np.int64]
-) -> dict[str, list[Any]]:
-    """Describe each symbol's run of rows."""
-    stops = np.append(starts[1:], rows.num_rows)
-    segments: dict[str, list[Any]] = {
-        "symbol": [symbols.names[code] for code in symbols.codes[starts]],
-        "rows": (stops - starts).tolist(),
-        "digest": digests.sum_of(digests.row_hashes(rows), starts),
-    }
-    if times is not None:
-        segments["first"] = times[starts].tolist()
-        segments["last"] = times[stops - 1].tolist()
-    return segments
-
-
-def _encode(
-    target: Path,
-    rows: pa.Table,
-    schema: TableSchema,
-    starts: npt.NDArray[np.int64],
-    segments: Future[dict[str, list[Any]]],
-) -> None:
-    delta = [name for name in (schema.time,) if name and not pa.types.is_date(rows.schema.field(name).type)]
-    plain = [name for name in rows.column_names if name not in delta and not _repeats(rows.column(name))]
-    dictionary = [name for name in rows.column_names if name not in delta and name not in plain]
-    with pq.ParquetWriter(
-        target,
-        rows.schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=dictionary,
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        store_schema=False,
-        write_page_checksum=True,
-    ) as writer:
-        for start, length in row_groups(starts, rows.num_rows):
-            writer.write_table(rows.slice(start, length), row_group_size=length)
-        text = json.dumps(segments.result(), ensure_ascii=False, separators=(",", ":"))
-        writer.add_key_value_metadata(
-            {SEGMENTS_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
-        )
-    footer_checksum.seal(target)
-
-
-def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
-    """Yield (first row, length) of each row group: large symbols alone, small ones packed.
-
-    Examples:
-        >>> list(row_groups(np.array([0, 10, 20, 40_020]), 40_030))
-        [(0, 20), (20, 40000), (40020, 10)]
-    """
-    pack = 0
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), rows], strict=True):
-        alone = stop - start >= OWN_ROW_GROUP
-        if (alone or stop - pack > 2 * OWN_ROW_GROUP) and start > pack:
-            yield pack, start - pack
-            pack = start
-        if alone:
-            parts = -(-(stop - start) // LARGEST_ROW_GROUP)
-            cuts = [start + (stop - start) * part // parts for part in range(parts + 1)]
-            yield from ((first, last - first) for first, last in pairwise(cuts))
-            pack = stop
-    if rows > pack:
-        yield pack, rows - pack
-
-
-def _repeats(column: pa.ChunkedArray) -> bool:
-    """Guess from a sample whether a dictionary pays: at most every second value is new."""
-    if pa.types.is_dictionary(column.type):
-        return True
-    if pa.types.is_boolean(column.type):
-        return False
-    sample = column.slice(len(column) // 3, _SAMPLE)
-    return len(sample) < 32 or 2 * len(pc.unique(sample)) <= len(sample)
 
 
 def _statistics(rows: pa.Table, partition: tuple[tuple[str, str | None], ...]) -> dict[str, Any]:

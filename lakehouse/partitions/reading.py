@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
-from lakehouse.partitions.footers import Footer, footer_of, use_file
+from lakehouse.partitions.footers import Footer
 from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
-from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.partitions.state import TableState
 from lakehouse.partitions.threads import workers
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
-from lakehouse.store import Store
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The pieces of one file that a question needs."""
-
-    file: DataFile
-    """the file"""
-    footer: Footer
-    """its parsed footer"""
-    pieces: Integers
-    """positions in the footer's pieces, rising"""
-
-    @property
-    def symbols(self) -> list[str]:
-        """The symbols of the pieces."""
-        return [self.footer.symbols[code] for code in np.unique(self.footer.code[self.pieces])]
-
-    @property
-    def groups(self) -> list[int]:
-        """The row groups that hold the pieces."""
-        return [int(group) for group in np.unique(self.footer.group[self.pieces])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +31,6 @@ class _Rows:
     table: pa.Table
     codes: npt.NDArray[np.int32]
     times: Integers | None
-
-
-def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: Interval) -> list[Selection]:
-    """Return the pieces that may hold rows of `symbols` (None: all) in `interval`."""
-    files = state.select(symbols, interval)
-    wanted = None if symbols is None else set(symbols)
-    chosen = []
-    for file, footer in zip(
-        files, workers().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
-    ):
-        keep = (footer.first < interval.end) & (footer.last >= interval.start)
-        if wanted is not None and state.schema.symbol:
-            keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
-        pieces = np.flatnonzero(keep)
-        if len(pieces):
-            chosen.append(Selection(file, footer, pieces))
-    return chosen
-
-
-def _positions(symbols: Sequence[str], wanted: Collection[str]) -> list[int]:
-    """Return where the wanted symbols stand among sorted ones."""
-    found = ((bisect_left(symbols, symbol), symbol) for symbol in wanted)
-    return [place for place, symbol in found if place < len(symbols) and symbols[place] == symbol]
 
 
 def read_rows(
@@ -105,11 +57,6 @@ def read_stored(
     return _decode(state, selections, interval or Interval(), stored_schema(state.schema))
 
 
-def whole(selection: Selection) -> Selection:
-    """Return a selection of every piece of the same file."""
-    return Selection(selection.file, selection.footer, np.arange(len(selection.footer.code)))
-
-
 def decode(
     state: TableState,
     selections: Sequence[Selection],
@@ -121,50 +68,6 @@ def decode(
     stored = pa.schema([field for field in stored_schema(state.schema) if field.name in names])
     table = _decode(state, selections, interval, stored)
     return to_reader_types(table, state.schema, names)
-
-
-def read_groups(
-    store: Store, selection: Selection, columns: list[str], *, encoded: Sequence[str] = ()
-) -> pa.Table:
-    """Decode some columns of the selected row groups, as they are stored.
-
-    Args:
-        store: where the file is.
-        selection: of one file.
-        columns: that the file has.
-        encoded: columns of text that stay codes and a dictionary.
-
-    Raises:
-        IntegrityError: the file is gone, or a page can not be decoded.
-    """
-    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
-    if not columns:  # pyarrow gives a table of no columns no rows either
-        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
-
-    pages = {(group, column) for group in selection.groups for column in columns}
-    checked = selection.footer.checked
-
-    def read(local: Path) -> pa.Table:
-        with pq.ParquetFile(
-            local,
-            metadata=selection.footer.metadata,
-            memory_map=True,
-            pre_buffer=False,
-            read_dictionary=list(encoded),
-            page_checksum_verification=not pages <= checked,  # a fifth of the time of decoding, so once
-        ) as file:
-            return file.read_row_groups(selection.groups, columns, use_threads=False)
-
-    try:
-        table = use_file(store, selection.file, read)
-        checked.update(pages)
-        return table
-    except LakehouseError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise IntegrityError(
-            f"The data file {selection.file.path} is torn or altered: a page can not be read."
-        ) from error
 
 
 def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) -> pa.Table:

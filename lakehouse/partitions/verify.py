@@ -16,7 +16,8 @@ from lakehouse.errors import LakehouseError
 from lakehouse.partitions import digest as digests
 from lakehouse.partitions.arrays import dictionary_array
 from lakehouse.partitions.footers import Footer, Integers, check_size, footer_of, local_file
-from lakehouse.partitions.reading import Selection, read_groups
+from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import flow

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions.arrays import int64_array
-from lakehouse.partitions.reading import Selection, decode, select_pieces
+from lakehouse.partitions.reading import decode
+from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import Symbols, run_starts, runs
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lakehouse.errors import NotFoundError
-from lakehouse.partitions.reading import Selection, decode, select_pieces
+from lakehouse.partitions.reading import decode
+from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result
 from lakehouse.schema import arrow_schema

@@ -22,7 +22,8 @@ from lakehouse.partitions.keys import HIGH, LOW, ROW
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.partition_digests import Partition, footers_of, partition_digests, period_of
-from lakehouse.partitions.reading import Selection, read_stored, to_reader_types
+from lakehouse.partitions.reading import read_stored, to_reader_types
+from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.sorting import Symbols, sort_order
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.threads import flow

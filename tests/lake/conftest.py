@@ -12,7 +12,8 @@ import lakehouse
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import write_data_files
-from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.table import Change
 from lakehouse.times import NS_PER_DAY, Interval
 

@@ -18,7 +18,8 @@ import lakehouse
 from lakehouse.catalog.rule import Rule
 from lakehouse.errors import AlreadyExistsError, KeyConflictError, NotFoundError, StorageError
 from lakehouse.partitions import replay
-from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import pytest
 
 import lakehouse
 from lakehouse.partitions.digest import digest_of
-from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.times import NS_PER_DAY, Interval
 
 NAME = "market_data.ticks"

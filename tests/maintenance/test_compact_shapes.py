@@ -16,7 +16,8 @@ import lakehouse
 from lakehouse.maintenance import compact, merges
 from lakehouse.partitions import parquet_files
 from lakehouse.partitions.digest import digest_of
-from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.times import NS_PER_DAY, Interval
 
 NAME = "market_data.things"

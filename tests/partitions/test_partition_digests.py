@@ -21,7 +21,8 @@ from lakehouse.partitions.digest import EMPTY, add, digest_of
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import write_data_files
 from lakehouse.partitions.partition_digests import Partition, partition_digests
-from lakehouse.partitions.reading import read_stored, select_pieces
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.state import TableState
 from lakehouse.times import NS_PER_DAY, Interval
 

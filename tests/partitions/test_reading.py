@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import AlreadyExistsError, IntegrityError
 from lakehouse.names import ProductName
-from lakehouse.partitions import parquet_files
+from lakehouse.partitions import encoding
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.digest import digest_of
+from lakehouse.partitions.encoding import row_groups
 from lakehouse.partitions.footers import footer_of
 from lakehouse.partitions.layout import Layout
-from lakehouse.partitions.parquet_files import row_groups, write_data_files
-from lakehouse.partitions.reading import read_rows, read_stored, select_pieces
+from lakehouse.partitions.parquet_files import write_data_files
+from lakehouse.partitions.reading import read_rows, read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.sorting import tie_ranks
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table
@@ -150,7 +152,7 @@ def test_rows_of_several_files_merge_into_one_total_order(
 
 
 def test_large_symbols_have_row_groups_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_files, "OWN_ROW_GROUP", 10)
+    monkeypatch.setattr(encoding, "OWN_ROW_GROUP", 10)
     monkeypatch.setattr(parquet_files, "LARGEST_ROW_GROUP", 25)
     rows: list[tuple[str, int, float | None, str | None]] = [
         (symbol, slot, 1.0, "N")
@@ -174,7 +176,7 @@ def test_row_groups_cover_every_row_once_and_cut_large_symbols_out(lengths: list
     assert [start for start, _ in groups] == [0, *np.cumsum([length for _, length in groups])[:-1].tolist()]
     assert sum(length for _, length in groups) == sum(lengths)
     for start, length in zip(starts.tolist(), lengths, strict=True):
-        if length >= parquet_files.OWN_ROW_GROUP:
+        if length >= encoding.OWN_ROW_GROUP:
             assert start in {first for first, _ in groups}
 
 

@@ -1,0 +1,59 @@
+"""Decode some columns of some row groups of one data file: the one place where pages are decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.errors import IntegrityError, LakehouseError
+from lakehouse.partitions.footers import use_file
+from lakehouse.partitions.selection import Selection
+from lakehouse.store import Store
+
+
+def read_groups(
+    store: Store, selection: Selection, columns: list[str], *, encoded: Sequence[str] = ()
+) -> pa.Table:
+    """Decode some columns of the selected row groups, as they are stored.
+
+    Args:
+        store: where the file is.
+        selection: of one file.
+        columns: that the file has.
+        encoded: columns of text that stay codes and a dictionary.
+
+    Raises:
+        IntegrityError: the file is gone, or a page can not be decoded.
+    """
+    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
+    if not columns:  # pyarrow gives a table of no columns no rows either
+        return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
+
+    pages = {(group, column) for group in selection.groups for column in columns}
+    checked = selection.footer.checked
+
+    def read(local: Path) -> pa.Table:
+        with pq.ParquetFile(
+            local,
+            metadata=selection.footer.metadata,
+            memory_map=True,
+            pre_buffer=False,
+            read_dictionary=list(encoded),
+            page_checksum_verification=not pages <= checked,  # a fifth of the time of decoding, so once
+        ) as file:
+            return file.read_row_groups(selection.groups, columns, use_threads=False)
+
+    try:
+        table = use_file(store, selection.file, read)
+        checked.update(pages)
+        return table
+    except LakehouseError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise IntegrityError(
+            f"The data file {selection.file.path} is torn or altered: a page can not be read."
+        ) from error
