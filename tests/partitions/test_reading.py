@@ -153,7 +153,7 @@ def test_rows_of_several_files_merge_into_one_total_order(
 
 def test_large_symbols_have_row_groups_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "OWN_ROW_GROUP", 10)
-    monkeypatch.setattr(parquet_files, "LARGEST_ROW_GROUP", 25)
+    monkeypatch.setattr(encoding, "LARGEST_ROW_GROUP", 25)
     rows: list[tuple[str, int, float | None, str | None]] = [
         (symbol, slot, 1.0, "N")
         for symbol, count in (("A", 3), ("B", 60), ("C", 2), ("D", 12), ("E", 5))
