@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from threading import local
 from typing import TypeVar
 
 Given = TypeVar("Given")
@@ -17,12 +18,22 @@ Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
 _TASKS_IN_FLIGHT = 3 * _THREADS
+_here = local()
 
 
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="lakehouse", initializer=_mark)
+
+
+def in_worker() -> bool:
+    """Say whether this thread is one of the pool: it must not wait for others of it."""
+    return getattr(_here, "worker", False)
+
+
+def _mark() -> None:
+    _here.worker = True
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
