@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
 from lakehouse.partitions import footer_checksum
+from lakehouse.partitions.parquet_reader import read_footer
 from lakehouse.partitions.segments import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pyarrow._parquet import FileMetaData
 
     from lakehouse.partitions.state import DataFile
     from lakehouse.store import Store
@@ -43,7 +45,7 @@ _DELETIONS = 3
 class Footer:
     """One data file's footer; a piece is the rows of one symbol in one row group."""
 
-    metadata: pq.FileMetaData
+    metadata: FileMetaData
     """as parsed by pyarrow"""
     symbols: tuple[str, ...]
     """symbols in the file, sorted; ('',) in a table without symbols"""
@@ -184,7 +186,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
     )
 
 
-def _read_footer(local: Path) -> pq.FileMetaData:
+def _read_footer(local: Path) -> FileMetaData:
     """Parse a footer after a look at its checksum.
 
     Raises:
@@ -192,11 +194,11 @@ def _read_footer(local: Path) -> pq.FileMetaData:
     """
     if not footer_checksum.is_intact(local):
         raise ValueError("the footer does not have its checksum")
-    return pq.read_metadata(local)
+    return read_footer(local)
 
 
 def _time_ranges(
-    metadata: pq.FileMetaData,
+    metadata: FileMetaData,
     segments: dict[str, list[int]],
     time: str | None,
     code: Integers,
@@ -218,7 +220,7 @@ def _time_ranges(
     return first, last
 
 
-def _leaf(metadata: pq.FileMetaData, name: str) -> int:
+def _leaf(metadata: FileMetaData, name: str) -> int:
     return int(metadata.schema.names.index(name))
 
 

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
+from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers, times_of
 from lakehouse.partitions.footers import Footer
-from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
