@@ -44,6 +44,15 @@ def valid_rows(array: pa.Array) -> Integers:
     return found
 
 
+def distinct(values: npt.NDArray[Any]) -> Integers:
+    """Return the distinct integers of an array, rising; `np.unique` loads numpy's masked arrays."""
+    ordered = np.sort(np.asarray(values, np.int64))
+    kept = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=kept[1:])
+    found: Integers = ordered[kept]
+    return found
+
+
 def int64_array(values: npt.NDArray[Any]) -> pa.Array:
     """Return integers as an Arrow array, for row numbers and counts."""
     data = np.ascontiguousarray(values, np.int64)

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
 from lakehouse.partitions import footer_checksum
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.parquet_reader import read_footer
 from lakehouse.partitions.segments import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
@@ -167,7 +168,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         raise IntegrityError(f"The data file {file.path} has {metadata.num_rows} rows, not {file.rows}.")
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     # A piece begins where a symbol or a row group begins.
-    piece_starts = np.union1d(starts[:-1], group_starts[:-1])
+    piece_starts = distinct(np.concatenate([starts[:-1], group_starts[:-1]]))
     code = np.searchsorted(starts, piece_starts, "right") - 1
     group = np.searchsorted(group_starts, piece_starts, "right") - 1
     first, last = _time_ranges(metadata, segments, time, code, group)
