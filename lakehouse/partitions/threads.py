@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from threading import local
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -24,6 +26,8 @@ _here = local()
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
+    from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
+
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="lakehouse", initializer=_mark)
 
 
@@ -41,7 +45,8 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
 
     It is iterated outside the pool, so that one flow may feed another.
     """
-    pool, waiting = workers(), deque[Future[Found]]()
+    pool = workers()
+    waiting: deque[Future[Found]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(task, item))
