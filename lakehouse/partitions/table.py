@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError, StorageError
 from lakehouse.names import ProductName
@@ -22,11 +22,13 @@ from lakehouse.partitions import replay
 from lakehouse.partitions.checkpoints import last_checkpoint
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout
-from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import Store
 from lakehouse.times import to_iso
+
+if TYPE_CHECKING:
+    from lakehouse.partitions.parquet_files import WrittenFile
 
 _UNKNOWN = TableSchema((Column("unknown", "string"),))
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")  # in the messages of deltalake
