@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.regression.repeated import READS, WRITES, group_of
 
 ROOT = Path(__file__).parents[2]
-TIMES = 5
+TIMES: Mapping[tuple[str, ...], int] = {READS: 150, WRITES: 10}
+"""repetitions: threads and locks make whole processes differ by some ten million instructions"""
 LIBRARIES = ("pyarrow", "numpy", "deltalake")
 _TOTAL = re.compile(r"Collected : (\d+)")
 
@@ -35,7 +36,11 @@ def versions() -> str:
 def count_instructions(lake: Path) -> dict[str, int]:
     """Return the instructions of one run of each job, warm."""
     base = {group: _total(lake, 0, group[0]) for group in (READS, WRITES)}
-    return {name: (_total(lake, TIMES, name) - base[group_of(name)]) // TIMES for name in (*READS, *WRITES)}
+    counts = {}
+    for name in (*READS, *WRITES):
+        times = TIMES[group_of(name)]
+        counts[name] = (_total(lake, times, name) - base[group_of(name)]) // times
+    return counts
 
 
 def _total(lake: Path, times: int, name: str) -> int:

@@ -12,12 +12,7 @@ import lakehouse
 from benchmarks.regression.jobs import JOBS
 
 WARM = 2
-READS = (
-    "plan of one symbol and day",
-    "read of one symbol and day",
-    "read of one column",
-    "last rows of a symbol",
-)
+READS = ("plan of one symbol and day", "read of one symbol and day")
 WRITES = tuple(name for name in JOBS if name.startswith("append"))
 
 

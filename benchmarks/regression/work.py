@@ -41,7 +41,7 @@ def main() -> None:
     for number in range(WARM + 1):
         counter.clear()
         before = _bytes_below(Path(place))
-        _count_calls(counter, lambda number=number: JOBS[name](lake, number))
+        _count_calls(counter, partial(JOBS[name], lake, number))
         made = _bytes_below(Path(place)) - before
         kind = {0: "cold", WARM: "warm"}.get(number)
         if kind:
