@@ -11,10 +11,10 @@ Floats = npt.NDArray[np.float64]
 class CoMoments:
     """Sums over the columns in which both of a pair have a number; O(symbols**2) memory, whatever the length.
 
-    The numbers of a symbol come less a constant of its own (`pivot_block` takes its first one): covariances do not
-    change by that, and sums of squares lose no digits to a mean far from zero. A block without NaN costs one
-    product `block @ block.T`, in BLAS: O(symbols**2 * columns). One with NaN costs four, and each pair gets the
-    moments of its common columns alone (pairwise complete observations, as in pandas and R).
+    The numbers of a symbol come less a constant of its own (`pivot_block` takes its first one): covariances
+    do not change by that, and sums of squares lose no digits to a mean far from zero. A block without NaN
+    costs one product `block @ block.T`, in BLAS: O(symbols**2 * columns). One with NaN costs four, and each
+    pair gets the moments of its common columns alone (pairwise complete observations, as in pandas and R).
     """
 
     def __init__(self, symbols: int) -> None:
@@ -47,7 +47,7 @@ class CoMoments:
         self._products += product
 
     def covariance(self) -> Floats:
-        """Return the sample covariance of each pair, (symbols, symbols); NaN where fewer than two columns are common."""
+        """Return the sample covariance of each pair, (symbols, symbols); NaN below two common columns."""
         counts, sums, _ = self._totals()
         with np.errstate(all="ignore"):
             result: Floats = (self._products - sums * sums.T / counts) / (counts - 1.0)
@@ -82,7 +82,7 @@ class CoMoments:
         self._pairs = counts, sums, squares
 
     def _totals(self) -> tuple[Floats, Floats, Floats]:
-        """Return counts, sums and squares of the first of each pair over the common columns, (symbols, symbols)."""
+        """Return counts, and sums and squares of the first of each pair, over the common columns."""
         shape = self._products.shape
         counts, sums, squares = self._pairs or (np.zeros(shape), np.zeros(shape), np.zeros(shape))
         return counts + self._columns, sums + self._sums[:, None], squares + self._squares[:, None]

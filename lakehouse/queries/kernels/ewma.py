@@ -15,15 +15,14 @@ Integers = npt.NDArray[np.int64]
 MEAN, SQUARE, VARIANCE = 0, 1, 2
 
 
-def start_ewma(slots: int) -> Floats:
+def start_ewma(symbols: int) -> Floats:
     """Return the state of `ewma` before the first row."""
-    return np.full((slots, 2), np.nan)
+    return np.full((symbols, 2), np.nan)
 
 
 @kernel
 def ewma(
     offsets: Integers,
-    slots: Integers,
     values: Floats,
     alpha: float,
     statistic: int,
@@ -32,27 +31,26 @@ def ewma(
 ) -> None:
     """Write an exponentially weighted statistic of the values up to each row.
 
-    The mean begins at the first value, then `mean = (1 - alpha) * mean + alpha * value`; the mean of squares is
-    the same of squared values: the variance around zero of RiskMetrics (J.P. Morgan 1996, with alpha 0.06). The
-    variance around the weighted mean follows West 1979: `variance = (1 - alpha) * (variance + alpha * step**2)`
-    with the step from the mean before; it begins at 0. An error of one row fades as its weight does, so nothing
-    drifts. Complexity: O(rows).
+    The mean begins at the first value, then `mean = (1 - alpha) * mean + alpha * value`; the mean of squares
+    is the same of squared values: the variance around zero of RiskMetrics (J.P. Morgan 1996, with alpha
+    0.06). The variance around the weighted mean follows West 1979: `variance = (1 - alpha) * (variance +
+    alpha * step**2)` with the step from the mean before; it begins at 0. An error of one row fades as its
+    weight does, so nothing drifts. Complexity: O(rows).
 
-    NaN rule: a row of NaN (or infinity) gives NaN and changes nothing: later rows are as if it were not there.
+    NaN rule: a row of NaN (or infinity) gives NaN and changes nothing: later rows are as if it were not
+    there.
 
     Args:
-        offsets: (segments + 1,) int64; rows `offsets[i]:offsets[i + 1]` belong to the symbol in slot `slots[i]`.
-        slots: (segments,) int64, no slot twice.
-        values: (rows,) float64, in order of time within a segment.
+        offsets: (symbols + 1,) int64; rows `offsets[i]:offsets[i + 1]` are those of symbol i, maybe none.
+        values: (rows,) float64, in order of time within a symbol.
         alpha: weight of the newest value, above 0 and up to 1.
         statistic: MEAN, SQUARE or VARIANCE.
-        state: (slots, 2) carried: mean (of squares) and variance, NaN before the first value.
+        state: (symbols, 2) carried: mean (of squares) and variance, NaN before the first value.
         out: (rows,) float64, written.
     """
-    for segment in range(len(slots)):
-        slot = slots[segment]
-        mean, variance = state[slot, 0], state[slot, 1]
-        for row in range(offsets[segment], offsets[segment + 1]):
+    for symbol in range(len(offsets) - 1):
+        mean, variance = state[symbol, 0], state[symbol, 1]
+        for row in range(offsets[symbol], offsets[symbol + 1]):
             value = values[row]
             if not math.isfinite(value):
                 out[row] = math.nan
@@ -65,4 +63,4 @@ def ewma(
             mean += alpha * step
             variance = (1.0 - alpha) * (variance + alpha * step * step)
             out[row] = variance if statistic == 2 else mean
-        state[slot, 0], state[slot, 1] = mean, variance
+        state[symbol, 0], state[symbol, 1] = mean, variance

@@ -35,12 +35,13 @@ def apply_levels(
 ) -> tuple[int, int]:
     """Apply rows to the book of one symbol, and write the best levels before a row of another time slot.
 
-    A row sets the size that rests at a price; size 0 removes the price. Rows of one slot are one step: only the
-    book after the last of them is written. Levels lie in order, the best ones last, so that a change near the top
-    of the book moves little. Complexity: O(log(levels) + levels better than the row) a row, O(depth) a time.
+    A row sets the size that rests at a price; size 0 removes the price. Rows of one slot are one step: only
+    the book after the last of them is written. Levels lie in order, the best ones last, so that a change near
+    the top of the book moves little. Complexity: O(log(levels) + levels better than the row) a row, O(depth)
+    a time.
 
-    NaN rule: a row whose price or size is NaN is left out (an empty snapshot is one such row). Levels that the book
-    does not have are written as NaN.
+    NaN rule: a row whose price or size is NaN is left out (an empty snapshot is one such row). Levels that
+    the book does not have are written as NaN.
 
     Args:
         start: the first row to apply.
@@ -54,14 +55,14 @@ def apply_levels(
         depth: levels a side to write.
         book: (2, 2, capacity) float64 carried: a side's prices (of asks: minus the price) and sizes.
         counts: (2,) int64 carried: levels of each side.
-        pending: (3,) int64 carried: time and slot of the last row applied, NO_TIME before it, and how many books
-            written so far were crossed: best bid at or above best ask.
+        pending: (3,) int64 carried: time and slot of the last row applied, NO_TIME before it, and how many
+            books written so far were crossed: best bid at or above best ask.
         out_times: (rows + 1,) int64, written.
         out: (rows + 1, 4, depth) float64, written: bid prices, bid sizes, ask prices, ask sizes, best first.
 
     Returns:
-        The first row not applied, and the number of books written: less than all rows where the capacity is used
-        up. Then enlarge the book and go on from there.
+        The first row not applied, and the number of books written: less than all rows where the capacity is
+        used up. Then enlarge the book and go on from there.
     """
     written = 0
     for row in range(start, len(times)):
@@ -96,7 +97,10 @@ def apply_levels(
         known = low < counts[side] and book[side, 0, low] == key
         if size != 0.0 and not known:
             for place in range(counts[side], low, -1):
-                book[side, 0, place], book[side, 1, place] = book[side, 0, place - 1], book[side, 1, place - 1]
+                book[side, 0, place], book[side, 1, place] = (
+                    book[side, 0, place - 1],
+                    book[side, 1, place - 1],
+                )
             counts[side] += 1
         if size != 0.0:
             book[side, 0, low], book[side, 1, low] = key, size
@@ -104,5 +108,8 @@ def apply_levels(
         if extra or (size == 0.0 and known):
             counts[side] -= 1
             for place in range(0 if extra else low, counts[side]):
-                book[side, 0, place], book[side, 1, place] = book[side, 0, place + 1], book[side, 1, place + 1]
+                book[side, 0, place], book[side, 1, place] = (
+                    book[side, 0, place + 1],
+                    book[side, 1, place + 1],
+                )
     return len(times), written

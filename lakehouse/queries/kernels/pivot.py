@@ -1,4 +1,4 @@
-"""Rows of many symbols to a matrix: a row for each symbol, a column for each time, filled forward or with gaps."""
+"""From rows of many symbols to a matrix: a row a symbol, a column a time, filled forward or with gaps."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ def pivot_block(
 ) -> None:
     """Write the value, or the change since the time before, of each symbol at each time of a grid.
 
-    A value counts from its own time on; of several at one time the last counts. Each number is written less the
-    first number of its symbol (`shift`), so that sums of squares can be taken of what is written without
+    A value counts from its own time on; of several at one time the last counts. Each number is written less
+    the first number of its symbol (`shift`), so that sums of squares can be taken of what is written without
     cancellation. Complexity: O(rows + symbols * times).
 
-    NaN rule: forward, a NaN value or none leaves the one before; otherwise the symbol has none at that time, and a
-    change needs both of its values. What is not there, or not finite, is written as NaN and counted.
+    NaN rule: forward, a NaN value or none leaves the one before; otherwise the symbol has none at that time,
+    and a change needs both of its values. What is not there, or not finite, is written as NaN and counted.
 
     Args:
         cursors: (symbols,) int64 carried: the next row of each symbol.
         ends: (symbols,) int64: one after its last row.
         times: (rows,) int64, in order within a symbol.
         values: (rows,) float64.
-        grid: (times,) int64, increasing: the columns of this block. Rows after its last time wait for the next.
+        grid: (times,) int64, increasing: the columns of this block. Rows after its last time wait for the
+            next.
         of: VALUE, RETURN (`value / before - 1`) or LOG_RETURN.
         forward: fill gaps with the value before.
         last: (symbols,) carried: the value at the time before, NaN without.

@@ -24,7 +24,7 @@ def test_any_symbols_in_two_batches(of: Of, symbols: list[list[float]], data: st
     ):
         offsets = np.cumsum([0, *map(len, parts)])
         values = np.array([value for part in parts for value in part], np.float64)
-        result = changes(offsets, np.arange(len(symbols)), values, last, of)
+        result = changes(offsets, values, last, of)
         found = [
             np.concatenate([found[slot], result[offsets[slot] : offsets[slot + 1]]])
             for slot in range(len(symbols))
@@ -38,5 +38,5 @@ def test_any_symbols_in_two_batches(of: Of, symbols: list[list[float]], data: st
 
 def test_zero_and_negative_values_give_what_floating_point_says_and_no_warning() -> None:
     values = np.array([0.0, 1.0, -1.0, 0.0, 0.0])
-    result = changes(np.array([0, 5]), np.zeros(1, np.int64), values, np.full(1, np.nan), "log_return")
+    result = changes(np.array([0, 5]), values, np.full(1, np.nan), "log_return")
     np.testing.assert_array_equal(result, [np.nan, np.inf, np.nan, -np.inf, np.nan])

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from lakehouse.queries.kernels.ewma import MEAN, SQUARE, VARIANCE, ewma, start_ewma
 
 Floats = npt.NDArray[np.float64]
-ONE = np.zeros(1, np.int64)
 
 
 def run(values: Floats, statistic: int, alpha: float = 0.2, cuts: tuple[int, ...] = ()) -> Floats:
     state, out = start_ewma(1), np.full(len(values), 99.0)
     for start, end in zip((0, *cuts), (*cuts, len(values)), strict=True):
-        ewma(np.array([start, end]), ONE, values, alpha, statistic, state, out)
+        ewma(np.array([start, end]), values, alpha, statistic, state, out)
     return out
 
 
@@ -69,7 +68,19 @@ def test_any_series(values: list[float], alpha: float) -> None:
 def test_symbols_keep_their_own_state() -> None:
     values = np.array([1.0, 2.0, 10.0, 20.0, 3.0, 30.0])
     state, out = start_ewma(2), np.empty(6)
-    ewma(np.array([0, 2, 4]), np.array([1, 0]), values, 0.5, MEAN, state, out)
-    ewma(np.array([4, 5, 6]), np.array([1, 0]), values, 0.5, MEAN, state, out)
+    ewma(np.array([0, 2, 4]), values, 0.5, MEAN, state, out)
+    ewma(np.array([4, 5, 6]), values, 0.5, MEAN, state, out)
     np.testing.assert_array_equal(out[[0, 1, 4]], run(np.array([1.0, 2.0, 3.0]), MEAN, 0.5))
     np.testing.assert_array_equal(out[[2, 3, 5]], run(np.array([10.0, 20.0, 30.0]), MEAN, 0.5))
+
+
+@pytest.mark.parametrize("statistic", [MEAN, SQUARE, VARIANCE])
+def test_compiled_or_not_the_answer_is_the_same(statistic: int) -> None:
+    values = np.random.default_rng(5).normal(size=50)
+    values[[3, 9]] = np.nan, np.inf
+    found = []
+    for form in ("plain", "compiled"):
+        out = np.empty(50)
+        getattr(ewma, form)(np.array([0, 20, 50]), values, 0.1, statistic, start_ewma(2), out)
+        found.append(out)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-13)

@@ -21,7 +21,9 @@ CODES = {"value": VALUE, "return": RETURN, "log_return": LOG_RETURN}
 Of = Literal["value", "return", "log_return"]
 
 
-def run(symbols: Rows, of: Of, *, forward: bool, cut: int = 10**9) -> tuple[Floats, CoMoments, Floats]:
+def run(
+    symbols: Rows, of: Of, *, forward: bool, cut: int = 10**9, form: str | None = None
+) -> tuple[Floats, CoMoments, Floats]:
     """Pivot in two blocks of times and give the matrix, its moments, and the shifts."""
     count = len(symbols)
     offsets = np.cumsum([0, *map(len, symbols)])
@@ -30,11 +32,24 @@ def run(symbols: Rows, of: Of, *, forward: bool, cut: int = 10**9) -> tuple[Floa
     grid = np.unique(times)
     cursors, last, shift = offsets[:-1].copy(), np.full(count, np.nan), np.full(count, np.nan)
     moments, blocks = CoMoments(count), []
+    kernel = pivot_block if form is None else getattr(pivot_block, form)
     for part in (grid[grid < cut], grid[grid >= cut]):
         sums, astray, missing = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.int64)
         out = np.empty((count, len(part)))
-        pivot_block(
-            cursors, offsets[1:], times, values, part, CODES[of], forward, last, shift, sums, astray, missing, out
+        kernel(
+            cursors,
+            offsets[1:],
+            times,
+            values,
+            part,
+            CODES[of],
+            forward,
+            last,
+            shift,
+            sums,
+            astray,
+            missing,
+            out,
         )
         assert astray.sum() == 0
         assert missing.tolist() == np.isnan(out).sum(axis=1).tolist()
@@ -54,7 +69,7 @@ def wide(symbols: Rows, of: Of, *, forward: bool) -> pd.DataFrame:
     if of == "value":
         return frame
     ratio = frame / frame.shift(1)
-    changed = ratio - 1.0 if of == "return" else np.log(ratio)
+    changed = ratio - 1.0 if of == "return" else ratio.apply(np.log)
     return changed.replace([np.inf, -np.inf], np.nan)
 
 
@@ -94,7 +109,10 @@ def test_any_rows_in_two_blocks(symbols: Rows, forward: bool, cut: int) -> None:
     matrix, moments, shift = run(symbols, "return", forward=forward, cut=cut)
     expected = wide(symbols, "return", forward=forward)
     np.testing.assert_allclose(
-        matrix + np.nan_to_num(shift[:, None]), expected.to_numpy().T.reshape(matrix.shape), rtol=1e-12, atol=1e-12
+        matrix + np.nan_to_num(shift[:, None]),
+        expected.to_numpy().T.reshape(matrix.shape),
+        rtol=1e-12,
+        atol=1e-12,
     )
     if expected.size:
         np.testing.assert_allclose(moments.covariance(), expected.cov(), rtol=1e-7, atol=1e-9)
@@ -132,3 +150,14 @@ def test_rows_between_the_times_of_the_grid_are_counted() -> None:
         VALUE, True, last, shift, sums, astray, missing, out,
     )  # fmt: skip
     assert astray.tolist() == [1]
+
+
+@pytest.mark.parametrize("of", ["value", "return", "log_return"])
+@pytest.mark.parametrize("forward", [True, False])
+def test_compiled_or_not_the_answer_is_the_same(of: Of, forward: bool) -> None:
+    symbols = sample(3, 40, 0.2)
+    with np.errstate(all="ignore"):
+        plain, fast = (
+            run(symbols, of, forward=forward, cut=20, form=form)[0] for form in ("plain", "compiled")
+        )
+    np.testing.assert_allclose(plain, fast, rtol=1e-13, atol=1e-16)
