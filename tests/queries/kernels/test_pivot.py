@@ -146,7 +146,8 @@ def test_rows_between_the_times_of_the_grid_are_counted() -> None:
     out = np.empty((1, 2))
     last, shift, sums, missing = np.full(1, np.nan), np.full(1, np.nan), np.zeros(1), np.zeros(1, np.int64)
     pivot_block(
-        np.zeros(1, np.int64), np.array([3]), np.array([0, 4, 5]), np.array([1.0, 2.0, 3.0]), np.array([0, 5]),
+        np.zeros(1, np.int64), np.array([3]), np.array([0, 4, 5]), np.array([1.0, 2.0, 3.0]),
+        np.array([0, 5]),
         VALUE, True, last, shift, sums, astray, missing, out,
     )  # fmt: skip
     assert astray.tolist() == [1]
