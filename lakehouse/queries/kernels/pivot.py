@@ -37,8 +37,9 @@ def pivot_block(
     the first number of its symbol (`shift`), so that sums of squares can be taken of what is written without
     cancellation. Complexity: O(rows + symbols * times).
 
-    NaN rule: forward, a NaN value or none leaves the one before; otherwise the symbol has none at that time,
-    and a change needs both of its values. What is not there, or not finite, is written as NaN and counted.
+    NaN rule: a NaN value is none. Without one at a time, the value before holds (forward), or the symbol has
+    none there, and a change needs both of its values. What is not there, or not finite, is written as NaN and
+    counted.
 
     Args:
         cursors: (symbols,) int64 carried: the next row of each symbol.
@@ -66,7 +67,7 @@ def pivot_block(
             while row < end and times[row] <= now:
                 if times[row] < now:
                     astray[symbol] += 1
-                if values[row] == values[row] or not forward:
+                if values[row] == values[row]:
                     value = values[row]
                 row += 1
             number = value
