@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import int64_array, integers
-from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.arrays import int64_array, integers, times_of
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,10 +12,14 @@ from lakehouse.errors import NotFoundError
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
-from lakehouse.queries.mapping import Stream, map_partitions
 from lakehouse.queries.result import Result
 from lakehouse.schema import arrow_schema
 from lakehouse.times import Interval
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from lakehouse.queries.mapping import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Scan:
         Raises:
             NotFoundError: a symbol or column is not there.
         """
+        from lakehouse.queries.mapping import map_partitions
+
         names = self._columns if columns is None else check_columns(self._state, columns)
         return map_partitions(self._state, self._by_partition(), self._interval, names, function, executor)
 
