@@ -8,7 +8,7 @@ added to the sums of products.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -139,9 +139,8 @@ class _Pivot:
                 times = part.times[part.offsets[symbol] : part.offsets[symbol + 1]]
                 longest.append((len(times), times))
         longest.sort(key=lambda pair: -pair[0])
-        return np.unique(
-            np.concatenate([np.zeros(0, np.int64), *(times for _, times in longest[:_GUESSED_FROM])])
-        )
+        guessed = [times for _, times in longest[:_GUESSED_FROM]]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *guessed]))
 
     def _union(self, parts: list[Rows], cursors: list[Integers]) -> Integers:
         """Return the times of all rows that are left, or the last nanoseconds of their cells."""
@@ -193,7 +192,7 @@ def _groups(pieces: Pieces) -> list[tuple[str, ...]]:
 
 
 def _slabs(pieces: Pieces, question: Question) -> list[Interval]:
-    """Cut time where no piece is torn, or in pieces that are too long, after enough rows; never within a cell."""
+    """Cut time after enough rows, where no piece is torn, or through long pieces; not within a cell."""
     order = np.argsort(pieces.first, kind="stable")
     first, reach = pieces.first[order], np.maximum.accumulate(pieces.last[order])
     clean = np.concatenate([[False], first[1:] > reach[:-1]])
@@ -210,7 +209,7 @@ def _slabs(pieces: Pieces, question: Question) -> list[Interval]:
     return [Interval(start, end) for start, end in pairwise([*edges, MAX_NS])]
 
 
-def _side_by_side(tasks: list[Callable[[], object]]) -> None:
+def _side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
     if len(tasks) < 2 or in_worker():
         for task in tasks:
             task()

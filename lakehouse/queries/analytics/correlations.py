@@ -64,12 +64,11 @@ def correlation(
     Examples:
         >>> import polars as pl
         >>> from datetime import date
-        >>> days = [date(2024, 1, day) for day in (2, 3, 4, 5)]
-        >>> closes = {"A": [1.0, 2.0, 3.0, 6.0], "B": [4.0, 8.0, 12.0, 24.0]}
-        >>> frames = [pl.DataFrame({"symbol": name, "day": days, "close": close}) for name, close in
-        closes.items()] >>>
-        correlation(pl.concat(frames)).read().to_arrow()["correlation"].to_numpy().round(9).tolist() [1.0,
-        1.0, 1.0, 1.0]
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)] * 2
+        >>> closes = [1.0, 2.0, 6.0, 5.0, 10.0, 15.0]
+        >>> bars = pl.DataFrame({"symbol": ["A"] * 3 + ["B"] * 3, "day": days, "close": closes})
+        >>> correlation(bars).read().to_arrow()["correlation"].to_numpy().round(9).tolist()
+        [1.0, -1.0, -1.0, 1.0]
     """
     return _pairs("correlation", rows, column, of, fill, every, executor)
 
