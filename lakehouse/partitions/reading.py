@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import dictionary_array, distinct, empty_table, int64_array, integers, times_of
+from lakehouse.partitions.arrays import (
+    dictionary_array,
+    distinct,
+    empty_table,
+    int64_array,
+    integers,
+    times_of,
+)
 from lakehouse.partitions.footers import Footer
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection, select_pieces
