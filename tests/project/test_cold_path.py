@@ -17,15 +17,6 @@ ENGINES = {"duckdb", "numba", "pandas", "polars", "sqlglot"}
 FORMATS = {"deltalake", "open_data_contract_standard", "pydantic", "yaml"}
 LIBRARIES = {"asyncio", "filelock", "http.client", "rich", "ssl"}
 HEAVY = {*ENGINES, *FORMATS, *LIBRARIES, "lakehouse.catalog.contract"}
-    *ENGINES,
-    *FORMATS,
-    "asyncio",
-    "filelock",
-    "http.client",
-    "lakehouse.catalog.contract",
-    "rich",
-    "ssl",
-}
 SLOW = {"numpy.ma", "pyarrow.compute", "pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet"}
 """10 to 80 ms each: what reads rows of few files does without them"""
 
