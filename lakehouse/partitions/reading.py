@@ -23,7 +23,7 @@ from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.state import TableState
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import in_worker, workers
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
 from lakehouse.times import Interval
 
@@ -98,7 +98,8 @@ def _decode(
     def one(selection: Selection) -> _Rows:
         return _decode_file(state, selection, interval, stored, rank, ordered=several)
 
-    parts = list(workers().map(one, selections)) if several else [one(selection) for selection in selections]
+    side_by_side = several and not in_worker()
+    parts = list((workers().map if side_by_side else map)(one, selections))
     if not parts:
         return empty_table(stored)
     table = pa.concat_tables([part.table for part in parts])

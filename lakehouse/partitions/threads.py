@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
 _TASKS_IN_FLIGHT = 3 * _THREADS
+_here = local()
 
 
 @cache
@@ -26,7 +28,16 @@ def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
     from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
 
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="lakehouse", initializer=_mark)
+
+
+def in_worker() -> bool:
+    """Say whether this thread is one of the pool: it must not wait for others of it."""
+    return getattr(_here, "worker", False)
+
+
+def _mark() -> None:
+    _here.worker = True
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
