@@ -8,10 +8,11 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.spans import Block
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import side_by_side
 from lakehouse.store import Store
 
 Columns = dict[str, list[pa.Array]]
@@ -34,7 +35,7 @@ def cut_blocks(selections: Sequence[Selection], columns: int) -> list[Block]:
         parts = max(1, round(total / most))
         middle = np.cumsum(size) - size // 2
         part = middle * parts // max(1, total)
-        for chosen in np.unique(part).tolist():
+        for chosen in distinct(part).tolist():
             mine = part == chosen
             blocks.append(Block(selection, tuple(groups[mine].tolist()), int(size[mine].sum())))
     return blocks
@@ -51,7 +52,7 @@ def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Fie
         position, mine = task
         return _decode(store, blocks[position], mine)
 
-    found = list(map(run, tasks)) if len(tasks) == 1 or alone else list(workers().map(run, tasks))
+    found = [run(task) for task in tasks] if alone else side_by_side(run, tasks)
     columns: Columns = {field.name: [pa.nulls(0, field.type)] * len(blocks) for field in fields}
     for (position, mine), arrays in zip(tasks, found, strict=True):
         for field, array in zip(mine, arrays, strict=True):

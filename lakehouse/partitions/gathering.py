@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import int64_array
+from lakehouse.partitions.arrays import distinct, int64_array
 from lakehouse.partitions.spans import Integers, Spans
 
 _LONG_SPAN = 4_096
@@ -129,7 +129,7 @@ def _picked(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.C
     by_block = np.argsort(spans.block, kind="stable")
     grouped = spans.pick(by_block)
     parts = []
-    for block in np.unique(spans.block).tolist():
+    for block in distinct(spans.block).tolist():
         mine = grouped.block == block
         rows = row_numbers(grouped.start[mine], grouped.length[mine])
         parts.append(arrays[block].take(int64_array(rows)))

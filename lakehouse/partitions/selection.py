@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import workers
@@ -31,12 +32,12 @@ class Selection:
     @property
     def symbols(self) -> list[str]:
         """The symbols of the pieces."""
-        return [self.footer.symbols[code] for code in np.unique(self.footer.code[self.pieces])]
+        return [self.footer.symbols[code] for code in distinct(self.footer.code[self.pieces])]
 
     @property
     def groups(self) -> list[int]:
         """The row groups that hold the pieces."""
-        return [int(group) for group in np.unique(self.footer.group[self.pieces])]
+        return [int(group) for group in distinct(self.footer.group[self.pieces])]
 
 
 def whole(selection: Selection) -> Selection:
@@ -54,7 +55,9 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     ):
         keep = (footer.first < interval.end) & (footer.last >= interval.start)
         if wanted is not None and state.schema.symbol:
-            keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
+            asked = np.zeros(len(footer.symbols), np.bool_)
+            asked[_positions(footer.symbols, wanted)] = True
+            keep &= asked[footer.code]
         pieces = np.flatnonzero(keep)
         if len(pieces):
             chosen.append(Selection(file, footer, pieces))

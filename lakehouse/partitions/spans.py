@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.times import Interval
@@ -132,7 +133,7 @@ def cut(
         high: first time after.
     """
     edges = np.flatnonzero(over)
-    for block in np.unique(spans.block[edges]).tolist():
+    for block in distinct(spans.block[edges]).tolist():
         mine = edges[spans.block[edges] == block]
         start, stop = spans.start[mine], spans.start[mine] + spans.length[mine]
         first = _lower_bounds(times[block], start, stop, low)
@@ -198,7 +199,7 @@ def _ranks(names: tuple[str, ...], codes: Integers, symbols: tuple[str, ...]) ->
     """Return the positions of the pieces' symbols among those of the question."""
     if names == symbols:
         return codes.astype(np.int64)
-    used = np.unique(codes)
+    used = distinct(codes)
     rank = np.zeros(len(names), np.int64)
     positions = {symbol: position for position, symbol in enumerate(symbols)}
     rank[used] = [positions[names[code]] for code in used.tolist()]

@@ -7,22 +7,35 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import TypeVar
+from threading import local
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
 _TASKS_IN_FLIGHT = 3 * _THREADS
+_here = local()
 
 
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
+    from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
+
+    return ThreadPoolExecutor(_THREADS, "lakehouse", initializer=_mark)
+
+
+def side_by_side(task: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
+    """Return what a task makes of each item; on the pool, but for one item alone or a caller on the pool."""
+    if len(items) < 2 or getattr(_here, "on_pool", False):
+        return [task(item) for item in items]
+    return list(workers().map(task, items))
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
@@ -30,7 +43,8 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
 
     It is iterated outside the pool, so that one flow may feed another.
     """
-    pool, waiting = workers(), deque[Future[Found]]()
+    pool = workers()
+    waiting: deque[Future[Found]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(task, item))
@@ -41,6 +55,10 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _mark() -> None:
+    _here.on_pool = True
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool
