@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.state import DataFile, TableState
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import in_worker, workers
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
@@ -50,9 +50,9 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     files = state.select(symbols, interval)
     wanted = None if symbols is None else set(symbols)
     chosen = []
-    for file, footer in zip(
-        files, workers().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
-    ):
+    side_by_side = map if in_worker() else workers().map
+    footers = side_by_side(lambda f: footer_of(state.store, f, state.schema.time), files)
+    for file, footer in zip(files, footers, strict=True):
         keep = (footer.first < interval.end) & (footer.last >= interval.start)
         if wanted is not None and state.schema.symbol:
             asked = np.zeros(len(footer.symbols), np.bool_)

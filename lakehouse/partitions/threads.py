@@ -28,14 +28,23 @@ def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
     from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
 
-    return ThreadPoolExecutor(_THREADS, "lakehouse", initializer=_mark)
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="lakehouse", initializer=_mark)
+
+
+def in_worker() -> bool:
+    """Say whether this thread is one of the pool: it must not wait for others of it."""
+    return getattr(_here, "worker", False)
 
 
 def side_by_side(task: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
     """Return what a task makes of each item; on the pool, but for one item alone or a caller on the pool."""
-    if len(items) < 2 or getattr(_here, "on_pool", False):
+    if len(items) < 2 or in_worker():
         return [task(item) for item in items]
     return list(workers().map(task, items))
+
+
+def _mark() -> None:
+    _here.worker = True
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
@@ -55,10 +64,6 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
     finally:
         for future in waiting:
             future.cancel()
-
-
-def _mark() -> None:
-    _here.on_pool = True
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool
