@@ -27,9 +27,7 @@ READS, COMMITS = 300, 40
 def charts(folder: Path, sizes: Sequence[int]) -> Iterator[Chart]:
     """Yield reads and commits a second over the number of processes."""
     place = folder / "processes"
-    product = new_product(place, NAME)
-    for day in range(DAYS):
-        product.append(batch_of_bars(ROWS, symbols(SYMBOLS), day))
+    make_product(place)
     counts = {"reader": READS, "writer": COMMITS}
     rates = {
         kind: [size * count / race(kind, place, size, count) for size in sizes]
@@ -40,6 +38,14 @@ def charts(folder: Path, sizes: Sequence[int]) -> Iterator[Chart]:
         Curve("durable commits to one product", rates["writer"]),
     ]
     yield Chart("processes", "Throughput over processes", "processes", "a second", sizes, curves)
+
+
+def make_product(place: Path) -> lakehouse.Product:
+    """Make the product that all processes use."""
+    product = new_product(place, NAME)
+    for day in range(DAYS):
+        product.append(batch_of_bars(ROWS, symbols(SYMBOLS), day))
+    return product
 
 
 def race(kind: str, place: Path, processes: int, count: int) -> float:
