@@ -10,14 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
+from lakehouse.partitions.arrays import (
+    dictionary_array,
+    distinct,
+    empty_table,
+    int64_array,
+    integers,
+    times_of,
+)
 from lakehouse.partitions.footers import Footer
-from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.state import TableState
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import in_worker, workers
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
 from lakehouse.times import Interval
 
@@ -92,7 +98,8 @@ def _decode(
     def one(selection: Selection) -> _Rows:
         return _decode_file(state, selection, interval, stored, rank, ordered=several)
 
-    parts = list(workers().map(one, selections)) if several else [one(selection) for selection in selections]
+    side_by_side = several and not in_worker()
+    parts = list((workers().map if side_by_side else map)(one, selections))
     if not parts:
         return empty_table(stored)
     table = pa.concat_tables([part.table for part in parts])
@@ -153,7 +160,7 @@ def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _piece_rows(footer: Footer, pieces: Integers) -> Integers:
     """Return where each piece begins in the concatenation of the row groups that are read."""
-    groups = np.unique(footer.group[pieces])
+    groups = distinct(footer.group[pieces])
     sizes = np.diff(footer.group_starts)[groups]
     base = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])[:-1]
     group = footer.group[pieces]

@@ -8,22 +8,37 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import chain, islice
-from typing import TypeVar
+from threading import local
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
 _TASKS_IN_FLIGHT = 3 * _THREADS
+_here = local()
 
 
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
+    from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
+
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="lakehouse", initializer=_mark)
+
+
+def in_worker() -> bool:
+    """Say whether this thread is one of the pool: it must not wait for others of it."""
+    return getattr(_here, "worker", False)
+
+
+def _mark() -> None:
+    _here.worker = True
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
@@ -31,7 +46,8 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
 
     It is iterated outside the pool, so that one flow may feed another.
     """
-    pool, waiting = workers(), deque[Future[Found]]()
+    pool = workers()
+    waiting: deque[Future[Found]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(task, item))
@@ -50,12 +66,15 @@ def abreast(task: Callable[[Given], Found], items: Iterable[Given]) -> list[Foun
     The tasks have threads of their own, so they may wait for those of the pool; a single item needs none.
     Where one fails the others end first, so that the caller knows what has been done.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     rest = iter(items)
     first = list(islice(rest, 2))
     if len(first) < 2:
         return [task(item) for item in first]
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse-files") as pool:
-        waiting, found = deque[Future[Found]](), list[Found]()
+        waiting: deque[Future[Found]] = deque()
+        found: list[Found] = []
         try:
             for item in chain(first, rest):
                 waiting.append(pool.submit(task, item))
