@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
 from threading import local
@@ -35,6 +35,13 @@ def workers() -> ThreadPoolExecutor:
 def in_worker() -> bool:
     """Say whether this thread is one of the pool: it must not wait for others of it."""
     return getattr(_here, "worker", False)
+
+
+def side_by_side(task: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
+    """Return what a task makes of each item; on the pool, but for one item alone or a caller on the pool."""
+    if len(items) < 2 or in_worker():
+        return [task(item) for item in items]
+    return list(workers().map(task, items))
 
 
 def _mark() -> None:
