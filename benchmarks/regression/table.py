@@ -43,5 +43,5 @@ def worse(present: Counts, accepted: Counts, *, tolerance: float = TOLERANCE) ->
     return [
         f"{name}: {count:,}, accepted {limits[name]:,}"
         for name, count in present.items()
-        if count > limits[name] * tolerance
+        if count > round(limits[name] * tolerance, 6)
     ]
