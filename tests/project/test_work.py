@@ -50,5 +50,5 @@ def test_more_work_is_noticed_beyond_the_tolerance_only() -> None:
 def test_a_job_takes_no_more_instructions_than_accepted(lake: Path) -> None:
     if load_accepted()["versions"] != versions():
         pytest.skip(f"the accepted counts belong to {load_accepted()['versions']}, here is {versions()}")
-    found = worse(count_instructions(lake), accepted("instructions"))
+    found = worse(count_instructions(lake), accepted("instructions"), tolerance=1.25)
     assert not found, f"{'; '.join(found)}. {HINT}"
