@@ -201,5 +201,6 @@ def _codes(column: pa.ChunkedArray, name: str) -> Integers:
         strange = [repr(text) for text in texts.names if text.lower() not in SIDES]
     if strange:
         raise ArgumentError(f"Column {name!r} has the side {strange[0]}; sides are {', '.join(SIDES)}.")
-    known: Integers = np.array([SIDES[text.lower()] for text in texts.names], np.int64)
-    return np.take(known, texts.codes)
+    codes = np.array([SIDES[text.lower()] for text in texts.names], np.int64)
+    of_row: Integers = codes[texts.codes]
+    return of_row
