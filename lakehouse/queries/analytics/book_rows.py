@@ -165,21 +165,9 @@ class Books:
             book, counts, pending = self._books[symbol]
             out_times, out = np.empty(len(rows) + 1, np.int64), np.empty((len(rows) + 1, 4, self._depth))
             done, written = apply_levels(
-                done,
-                times,
-                slots,
-                sides,
-                prices,
-                sizes,
-                resets,
-                self._keep,
-                self._depth,
-                book,
-                counts,
-                pending,
-                out_times,
-                out,
-            )
+                done, times, slots, sides, prices, sizes, resets, self._keep, self._depth,
+                book, counts, pending, out_times, out,
+            )  # fmt: skip
             if done < len(rows):
                 self._books[symbol] = np.concatenate([book, np.zeros_like(book)], axis=2), counts, pending
             yield symbol, out_times[:written], out[:written]
@@ -190,7 +178,8 @@ def _resets(events: Events, rows: Integers) -> Integers:
     times, whole = events.times[rows], events.whole[rows]
     first = np.ones(len(rows), np.bool_)
     first[1:] = (whole[1:] != whole[:-1]) | (times[1:] != times[:-1])
-    return (first & (whole == 1)).astype(np.int64)
+    resets: Integers = (first & (whole == 1)).astype(np.int64)
+    return resets
 
 
 def _codes(column: pa.ChunkedArray, name: str) -> Integers:

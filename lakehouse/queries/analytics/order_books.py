@@ -142,6 +142,9 @@ class _OrderBook(Operation):
         time = pa.field(self.time, self.time_type, nullable=False)
         return [time, *(pa.field(name, pa.float64()) for name in names)]
 
+    def weight(self) -> int:
+        return self.depth
+
     def others(self) -> tuple[Input, ...]:
         return () if self.snapshots is None else (self.snapshots,)
 
