@@ -52,7 +52,7 @@ class Operation(ABC):
         """
 
     def weight(self) -> int:
-        """Return how many times wider a row of the result is than one that is read; buckets are smaller by it."""
+        """Return how many times wider the rows of the result are than those read; buckets shrink by it."""
         return 1
 
     def others(self) -> tuple[Input, ...]:
