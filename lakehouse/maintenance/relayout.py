@@ -112,14 +112,34 @@ def batches(state: TableState, layout: Layout, at_once: int) -> Iterator[Interva
     """
     start, base = MIN_NS, 0.0
     if state.schema.time is not None and state.files and layout.date != "none":
-        borders = _borders(state, layout)
-        before = _rows_before(state, borders)
+        borders = period_borders(state, layout)
+        before = rows_before(state, borders)
         for place in range(len(borders)):
             following = before[place + 1] if place + 1 < len(borders) else float(state.rows)
             if following - base > at_once and before[place] > base:
                 yield Interval(start, int(borders[place]))
                 start, base = int(borders[place]), float(before[place])
     yield Interval(start, MAX_NS)
+
+
+def period_borders(state: TableState, layout: Layout) -> npt.NDArray[np.int64]:
+    """Return where the periods after the first one begin, in UTC nanoseconds."""
+    first = min(MAX_NS if file.min_time is None else file.min_time for file in state.files)
+    last = max(MIN_NS if file.max_time is None else file.max_time for file in state.files)
+    days = np.arange(first // NS_PER_DAY + 1, last // NS_PER_DAY + 1, dtype=np.int64)
+    times = np.concatenate([np.array([first], np.int64), days * NS_PER_DAY])
+    starts: npt.NDArray[np.int64] = np.unique(period_starts(times, layout.date))[1:] * NS_PER_DAY
+    return starts
+
+
+def rows_before(state: TableState, borders: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Estimate the rows before each border."""
+    rows = np.zeros(len(borders))
+    for file in state.files:
+        first, last = file.min_time or 0, file.max_time or 0
+        share = (borders.astype(np.float64) - first) / (float(last) - float(first) + 1.0)
+        rows += file.rows * np.clip(share, 0.0, 1.0)
+    return rows
 
 
 def _commit(table: Table, layout: Layout, provenance: Provenance) -> int | None:
@@ -166,23 +186,3 @@ def _check(state: TableState, rows: int, digest: str, what: str) -> None:
             f"recorded with {state.rows} and {state.digest}. Nothing was committed.",
             hint="lake.verify() names the files that were altered.",
         )
-
-
-def _borders(state: TableState, layout: Layout) -> npt.NDArray[np.int64]:
-    """Return where the periods after the first one begin, in UTC nanoseconds."""
-    first = min(MAX_NS if file.min_time is None else file.min_time for file in state.files)
-    last = max(MIN_NS if file.max_time is None else file.max_time for file in state.files)
-    days = np.arange(first // NS_PER_DAY + 1, last // NS_PER_DAY + 1, dtype=np.int64)
-    times = np.concatenate([np.array([first], np.int64), days * NS_PER_DAY])
-    starts: npt.NDArray[np.int64] = np.unique(period_starts(times, layout.date))[1:] * NS_PER_DAY
-    return starts
-
-
-def _rows_before(state: TableState, borders: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Estimate the rows before each border."""
-    rows = np.zeros(len(borders))
-    for file in state.files:
-        first, last = file.min_time or 0, file.max_time or 0
-        share = (borders.astype(np.float64) - first) / (float(last) - float(first) + 1.0)
-        rows += file.rows * np.clip(share, 0.0, 1.0)
-    return rows
