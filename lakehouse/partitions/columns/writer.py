@@ -1,0 +1,171 @@
+"""Fill the cache beside the work: one thread writes what was decoded, and gives up wherever that is hard."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lakehouse.partitions.columns.column_file import group_checksum, group_places
+from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat
+from lakehouse.store.cache_room import Room
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOST_WAITING_IN_BYTES = 512 << 20
+"""beyond, what was decoded is not kept: the next reader tries again"""
+
+_REST_SECONDS = 30.0
+"""after the disk refused"""
+
+_LAST_SECONDS = 2.0
+"""that the end of a process may wait for what was not written yet"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Row groups of a column to write."""
+
+    path: Path
+    """of the file in the cache"""
+    form: ColumnFormat
+    """of that file"""
+    groups: Sequence[int]
+    """rising"""
+    array: pa.Array
+    """their rows, one row group after the other"""
+
+
+class Writer:
+    """A queue of jobs, and the thread that does them; made anew in a fork."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._jobs: deque[Job] = deque()
+        self._waiting = 0
+        self._busy = False
+        self._changed = Condition()
+        self._thread: Thread | None = None
+        self._resting_until = 0.0
+
+    def put(self, job: Job) -> None:
+        """Write a job soon, or never."""
+        with self._changed:
+            if (
+                self._waiting + job.array.nbytes > _MOST_WAITING_IN_BYTES
+                or time.monotonic() < self._resting_until
+            ):
+                return
+            self._waiting += job.array.nbytes
+            self._jobs.append(job)
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="lakehouse-columns", daemon=True)
+                self._thread.start()
+                atexit.register(self.flush, _LAST_SECONDS)
+            self._changed.notify_all()
+
+    def flush(self, seconds: float = 60.0) -> bool:
+        """Wait until all is written that was put; say whether that came about."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._jobs and not self._busy, seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._jobs))
+                job, self._busy = self._jobs.popleft(), True
+                self._waiting -= job.array.nbytes
+            try:
+                self._write(job)
+            except FileNotFoundError:  # somebody deletes the cache
+                pass
+            except (OSError, ValueError, MemoryError):
+                with self._changed:
+                    self._resting_until = time.monotonic() + _REST_SECONDS
+            del job  # the thread waits now, and must not keep the rows
+
+    def _write(self, job: Job) -> None:
+        with self._room.admitted(job.array.nbytes) as stays:
+            if stays:
+                write_groups(job)
+
+
+def write_groups(job: Job) -> None:
+    """Write row groups to a file of the cache: values, then marks, so that a crash leaves none that is wrong.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    form, starts = job.form, job.form.group_starts
+    _make(job.path, form)
+    with job.path.open("r+b", buffering=0) as handle:
+        if os.fstat(handle.fileno()).st_size != form.size or handle.read(HEAD) != form.head:
+            handle.close()
+            job.path.unlink()
+            return
+        offset = 0
+        for group in job.groups:
+            rows = int(starts[group + 1] - starts[group])
+            kind, parts = _parts(job.array.slice(offset, rows), form)
+            for (place, _), part in zip(group_places(form, group, kind), parts, strict=True):
+                _write_at(handle.fileno(), place, part)
+            mark = np.array([kind, 0, 0, group_checksum(form, group, kind, parts)], "<u8")
+            _write_at(handle.fileno(), HEAD + MARK * group, mark.view(np.uint8))
+            offset += rows
+
+
+def _make(path: Path, form: ColumnFormat) -> None:
+    """Make the file, empty but of its full length, where there is none."""
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        with draft.open("xb", buffering=0) as handle:
+            handle.write(form.head.ljust(HEAD + MARK * form.groups, b"\0"))
+            handle.truncate(form.size)
+        draft.replace(path)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _parts(array: pa.Array, form: ColumnFormat) -> tuple[int, list[npt.NDArray[np.uint8]]]:
+    """Return the kind of a row group, and its bytes: values, and a bitmap where there are nulls."""
+    validity, data = array.buffers()
+    if form.is_boolean:
+        parts = [_bitmap(data, array)]
+    else:
+        start = array.offset * form.width
+        parts = [np.frombuffer(data, np.uint8)[start : start + len(array) * form.width]]
+    if not array.null_count:
+        return PLAIN, parts
+    return NULLABLE, [*parts, _bitmap(validity, array)]
+
+
+def _bitmap(data: pa.Buffer, array: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return bits of an array from the first bit of a word on, the last word filled up with zeros."""
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=array.offset + len(array), bitorder="little")
+    packed = np.packbits(bits[array.offset :], bitorder="little")
+    return np.concatenate([packed, np.zeros(-len(packed) % 8, np.uint8)])
+
+
+def _write_at(descriptor: int, offset: int, data: npt.NDArray[np.uint8]) -> None:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    view = data.data
+    while view:
+        view = view[os.write(descriptor, view) :]
