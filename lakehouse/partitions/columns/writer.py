@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _MOST_WAITING_IN_BYTES = 512 << 20
 """beyond, what was decoded is not kept: the next reader tries again"""
 
+_PATIENCE_SECONDS = 0.02
+"""in which the question that is being answered may end, before it shares the machine with this"""
+
 _REST_SECONDS = 30.0
 """after the disk refused"""
 
@@ -55,20 +58,21 @@ class Writer:
         self._room = room
         self._jobs: deque[Job] = deque()
         self._waiting = 0
-        self._busy = False
+        self._parts: set[tuple[Path, int]] = set()
+        self._hurry = False
         self._changed = Condition()
         self._thread: Thread | None = None
         self._resting_until = 0.0
 
     def put(self, job: Job) -> None:
         """Write a job soon, or never."""
+        parts = {(job.path, group) for group in job.groups}
         with self._changed:
-            if (
-                self._waiting + job.array.nbytes > _MOST_WAITING_IN_BYTES
-                or time.monotonic() < self._resting_until
-            ):
+            waits = parts <= self._parts or time.monotonic() < self._resting_until
+            if waits or self._waiting + job.array.nbytes > _MOST_WAITING_IN_BYTES:
                 return
             self._waiting += job.array.nbytes
+            self._parts |= parts
             self._jobs.append(job)
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="lakehouse-columns", daemon=True)
@@ -79,23 +83,29 @@ class Writer:
     def flush(self, seconds: float = 60.0) -> bool:
         """Wait until all is written that was put; say whether that came about."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._jobs and not self._busy, seconds)
+            self._hurry = True
+            self._changed.notify_all()
+            done = self._changed.wait_for(lambda: not self._parts, seconds)
+            self._hurry = False
+            return done
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: bool(self._jobs))
-                job, self._busy = self._jobs.popleft(), True
-                self._waiting -= job.array.nbytes
+                if not self._jobs:
+                    self._changed.wait_for(lambda: bool(self._jobs))
+                    self._changed.wait_for(lambda: self._hurry, _PATIENCE_SECONDS)
+                job = self._jobs.popleft()
             try:
                 self._write(job)
             except FileNotFoundError:  # somebody deletes the cache
                 pass
             except (OSError, ValueError, MemoryError):
-                with self._changed:
-                    self._resting_until = time.monotonic() + _REST_SECONDS
+                self._resting_until = time.monotonic() + _REST_SECONDS
+            with self._changed:
+                self._waiting -= job.array.nbytes
+                self._parts -= {(job.path, group) for group in job.groups}
+                self._changed.notify_all()
             del job  # the thread waits now, and must not keep the rows
 
     def _write(self, job: Job) -> None:
