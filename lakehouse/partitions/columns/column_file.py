@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.columns.checksum import checksum
-from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat
+from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 
 _TOUCHED_EVERY_SECONDS = 600
 _MOST_MAPS = 256
@@ -50,7 +50,7 @@ class View:
     def joins(self) -> npt.NDArray[np.bool_]:
         """(n_row_groups,) whether the row group can be one array with its neighbours."""
         plain = self.kinds == PLAIN
-        return np.zeros_like(plain) if self.form.is_boolean or self.buffer is None else plain
+        return plain if self.form.width and self.buffer is not None else np.zeros_like(plain)
 
     def array(self, groups: Sequence[int]) -> pa.Array | None:
         """Return row groups, one after the other; None if one is not there, or not what was written."""
@@ -64,11 +64,11 @@ class View:
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
     def _one(self, group: int) -> pa.Array:
-        form, kind = self.form, int(self.kinds[group])
         parts = self._checked(group)
-        rows = int(form.group_starts[group + 1] - form.group_starts[group])
-        bitmap = parts[1] if kind == NULLABLE else None
-        return pa.Array.from_buffers(form.kind, rows, [bitmap, parts[0]], -1 if bitmap else 0)
+        bitmap = parts.pop(1) if self.kinds[group] == NULLABLE else None
+        return pa.Array.from_buffers(
+            self.form.kind, self.form.rows(group), [bitmap, *parts], -1 if bitmap else 0
+        )
 
     def _run(self, first: int, last: int) -> pa.Array:
         """Return neighbours as one array."""
@@ -87,13 +87,13 @@ class View:
             OSError: it can not be read.
             ValueError: it is not there, or not what was written.
         """
-        kind, _, _, expected = self.marks[group].tolist()
-        if kind not in (PLAIN, NULLABLE):
+        mark = Mark(*self.marks[group].tolist())
+        if mark.kind not in (PLAIN, NULLABLE):
             raise ValueError("the row group is not there")
-        parts = [self._bytes(*place) for place in group_places(self.form, group, kind)]
+        parts = [self._bytes(*place) for place in self.form.places(group, mark)]
         if not self.sound[group]:
             data = [np.frombuffer(part, np.uint8) for part in parts]
-            if group_checksum(self.form, group, kind, data) != expected:
+            if group_checksum(self.form, group, mark, data) != mark.checksum:
                 raise ValueError("the row group is not what was written")
             self.sound[group] = self.buffer is not None
         return parts
@@ -105,7 +105,11 @@ class View:
             OSError: it can not be read.
             ValueError: it is shorter.
         """
+        if length < 0 or offset < 0:
+            raise ValueError("a mark is altered")
         if self.buffer is not None:
+            if offset + length > self.buffer.size:
+                raise ValueError("a mark is altered")
             return self.buffer.slice(offset, length)
         with self.path.open("rb", buffering=0) as handle:
             handle.seek(offset)
@@ -146,15 +150,14 @@ class ColumnFile:
             ValueError: it is not what its name says.
         """
         form, before = self._form, self._view
-        same = before is not None and self._seen is not None and self._seen[0] == now[0]
         with self._path.open("rb", buffering=0) as handle:
-            if now[2] != form.size or os.fstat(handle.fileno()).st_ino != now[0]:
+            if not form.has_size(now[2]) or os.fstat(handle.fileno()).st_ino != now[0]:
                 raise ValueError("it has another length, or was replaced")
             head = handle.read(HEAD + MARK * form.groups)
             if head[:HEAD] != form.head or len(head) != HEAD + MARK * form.groups:
                 raise ValueError("it is of another column")
-            mapped = before.buffer if same and before is not None else None
-            buffer = mapped or _mapped(handle.fileno())
+            same = before is not None and self._seen is not None and self._seen[::2] == now[::2]
+            buffer = before.buffer if same and before is not None else _mapped(handle.fileno())
         marks = np.frombuffer(head, "<u8", offset=HEAD).reshape(-1, 4)
         return View(self._path, form, marks, buffer, np.zeros(form.groups, np.bool_))
 
@@ -166,19 +169,10 @@ class ColumnFile:
             self._seen = (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def group_places(form: ColumnFormat, group: int, kind: int) -> list[tuple[int, int]]:
-    """Return (offset, length) of a row group's values, and of its bitmap where it has nulls."""
-    start, stop = int(form.group_starts[group]), int(form.group_starts[group + 1])
-    size, begin = form.bitmap_size(group), int(form.bitmaps[group])
-    if form.is_boolean:
-        return [(begin, size), (begin + size, size)][:kind]
-    values = (form.values + start * form.width, (stop - start) * form.width)
-    return [values, (begin, size)][:kind]
-
-
-def group_checksum(form: ColumnFormat, group: int, kind: int, parts: Sequence[npt.NDArray[np.uint8]]) -> int:
-    """Return the checksum of a row group, which is never 0."""
-    found = form.seed ^ (4 * group + kind)
+def group_checksum(form: ColumnFormat, group: int, mark: Mark, parts: Sequence[npt.NDArray[np.uint8]]) -> int:
+    """Return the checksum of a row group, which is never 0; that in the mark is not looked at."""
+    place = np.array([group, mark.kind, mark.offset, mark.length], "<u8")
+    found = checksum(place.view(np.uint8), form.seed)
     for part in parts:
         found = checksum(part, found)
     return found or 1

@@ -1,11 +1,13 @@
 """The form of one file of the cache: a head, a mark for each row group, values, and bitmaps.
 
     0      head: what the file holds, and of which data file (128 bytes)
-    128    marks: 4 words a row group: kind, 0, 0, checksum; zeros where it is not there
+    128    marks: 4 words a row group: kind, offset, length, checksum; zeros where it is not there
     4096n  values of all rows, one after the other; a row group begins where its first row belongs
     4096n  bitmaps, bit 0 of a row group at a multiple of 64: values of booleans, and which rows are not null
 
-All numbers are little endian. The file has its full length from the start, and is sparse.
+All numbers are little endian. The file has its full length from the start, and is sparse. Of text only the
+marks have a fixed place: each row group is added at the end, at the offset in its mark: where each row's text
+ends (32 bits, one more than rows), the bitmap where there are nulls, the texts; each at a multiple of 8.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +36,19 @@ NULLABLE = 2
 """kind of a row group of which a bitmap says what is not null"""
 
 
+class Mark(NamedTuple):
+    """What the file says of one row group."""
+
+    kind: int
+    """PLAIN or NULLABLE; 0 where it is not there"""
+    offset: int
+    """of text, where it begins"""
+    length: int
+    """of text, its bytes in all"""
+    checksum: int
+    """of its parts, never 0"""
+
+
 @dataclass(frozen=True)
 class ColumnFormat:
     """What the file of one column of one data file looks like."""
@@ -42,15 +58,15 @@ class ColumnFormat:
     column: str
     """the name"""
     kind: pa.DataType
-    """of the values: of fixed width"""
+    """of the values: of fixed width, or text"""
     group_starts: Integers
     """(n_row_groups + 1,) first row of each row group"""
 
     @staticmethod
     def fits(kind: pa.DataType) -> bool:
         """Say whether columns of a type can be cached."""
-        primitive = pa.types.is_primitive(kind) or pa.types.is_boolean(kind)
-        return bool(primitive and sys.byteorder == "little")
+        known = pa.types.is_primitive(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind)
+        return bool(known and sys.byteorder == "little")
 
     @cached_property
     def is_boolean(self) -> bool:
@@ -58,9 +74,14 @@ class ColumnFormat:
         return bool(pa.types.is_boolean(self.kind))
 
     @cached_property
+    def is_text(self) -> bool:
+        """Whether values are text, so that row groups stand where there was room."""
+        return bool(pa.types.is_string(self.kind))
+
+    @cached_property
     def width(self) -> int:
-        """Bytes of a value; 0 for bits."""
-        return 0 if self.is_boolean else self.kind.bit_width // 8
+        """Bytes of a value; 0 for bits and text."""
+        return 0 if self.is_boolean or self.is_text else self.kind.bit_width // 8
 
     @cached_property
     def groups(self) -> int:
@@ -102,18 +123,43 @@ class ColumnFormat:
 
     @cached_property
     def size(self) -> int:
-        """The length of the file."""
-        return int(self.bitmaps[-1] + self._bitmap_sizes[-1]) if self.groups else self.values
+        """The length of the file; of text, of an empty one."""
+        if self.is_text or not self.groups:
+            return self.values
+        return int(self.bitmaps[-1] + self._bitmap_sizes[-1])
 
-    def bitmap_size(self, group: int) -> int:
-        """Return the bytes of one bitmap of a row group; a boolean column has two, values first."""
-        rows = int(self.group_starts[group + 1] - self.group_starts[group])
-        return _up(rows, 64) // 8
+    def has_size(self, size: int) -> bool:
+        """Say whether a file may have this length."""
+        return size >= self.size if self.is_text else size == self.size
+
+    def rows(self, group: int) -> int:
+        """Return the number of rows of a row group."""
+        return int(self.group_starts[group + 1] - self.group_starts[group])
+
+    def places(self, group: int, mark: Mark) -> list[tuple[int, int]]:
+        """Return (offset, length) of the parts of a row group: values, a bitmap of nulls, texts."""
+        bitmap = _up(self.rows(group), 64) // 8
+        nullable = mark.kind == NULLABLE
+        if self.is_text:
+            ends = up_to_word(4 * (self.rows(group) + 1))
+            texts = ends + nullable * bitmap
+            parts = [(0, ends), (ends, bitmap), (texts, mark.length - texts)]
+            return [(mark.offset + place, size) for place, size in (parts if nullable else parts[::2])]
+        begin = int(self.bitmaps[group])
+        if self.is_boolean:
+            return [(begin, bitmap), (begin + bitmap, bitmap)][: 1 + nullable]
+        values = self.values + int(self.group_starts[group]) * self.width
+        return [(values, self.rows(group) * self.width), (begin, bitmap)][: 1 + nullable]
 
     @cached_property
     def _bitmap_sizes(self) -> Integers:
         sizes: Integers = -(-np.diff(self.group_starts) // 64) * (16 if self.is_boolean else 8)
         return sizes
+
+
+def up_to_word(size: int) -> int:
+    """Return a size in bytes, rounded up to whole words."""
+    return _up(size, 8)
 
 
 def _up(number: int, unit: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import time
 import uuid
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.partitions.columns.column_file import group_checksum, group_places
-from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat
+from lakehouse.partitions.columns.column_file import group_checksum
+from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 from lakehouse.store.cache_room import Room
 
 if TYPE_CHECKING:
@@ -120,22 +121,27 @@ def write_groups(job: Job) -> None:
     Raises:
         OSError: the disk refused.
     """
-    form, starts = job.form, job.form.group_starts
+    form, offset = job.form, 0
     _make(job.path, form)
     with job.path.open("r+b", buffering=0) as handle:
-        if os.fstat(handle.fileno()).st_size != form.size or handle.read(HEAD) != form.head:
+        if not form.has_size(os.fstat(handle.fileno()).st_size) or handle.read(HEAD) != form.head:
             handle.close()
             job.path.unlink()
             return
-        offset = 0
         for group in job.groups:
-            rows = int(starts[group + 1] - starts[group])
-            kind, parts = _parts(job.array.slice(offset, rows), form)
-            for (place, _), part in zip(group_places(form, group, kind), parts, strict=True):
-                _write_at(handle.fileno(), place, part)
-            mark = np.array([kind, 0, 0, group_checksum(form, group, kind, parts)], "<u8")
-            _write_at(handle.fileno(), HEAD + MARK * group, mark.view(np.uint8))
-            offset += rows
+            if not form.rows(group):
+                continue
+            array = job.array.slice(offset, form.rows(group))
+            kind, parts = (NULLABLE if array.null_count else PLAIN), _parts(array, form)
+            if form.is_text:
+                mark = Mark(kind, *_append(job.path, parts), 0)
+            else:
+                mark = Mark(kind, 0, 0, 0)
+                for (place, _), part in zip(form.places(group, mark), parts, strict=True):
+                    _write_at(handle.fileno(), place, part)
+            mark = mark._replace(checksum=group_checksum(form, group, mark, parts))
+            _write_at(handle.fileno(), HEAD + MARK * group, np.array(mark, "<u8").view(np.uint8))
+            offset += form.rows(group)
 
 
 def _make(path: Path, form: ColumnFormat) -> None:
@@ -154,24 +160,47 @@ def _make(path: Path, form: ColumnFormat) -> None:
             draft.unlink()
 
 
-def _parts(array: pa.Array, form: ColumnFormat) -> tuple[int, list[npt.NDArray[np.uint8]]]:
-    """Return the kind of a row group, and its bytes: values, and a bitmap where there are nulls."""
-    validity, data = array.buffers()
+def _parts(array: pa.Array, form: ColumnFormat) -> list[npt.NDArray[np.uint8]]:
+    """Return the bytes of a row group: values, a bitmap where there are nulls, texts."""
+    validity, data, *texts = array.buffers()
+    nulls = [_bitmap(validity, array)] if array.null_count else []
+    if form.is_text:
+        ends = np.frombuffer(data, np.int32)[array.offset : array.offset + len(array) + 1]
+        text = np.frombuffer(texts[0] or b"", np.uint8)[ends[0] : ends[-1]]
+        return [_padded((ends - ends[0]).view(np.uint8)), *nulls, text]
     if form.is_boolean:
-        parts = [_bitmap(data, array)]
-    else:
-        start = array.offset * form.width
-        parts = [np.frombuffer(data, np.uint8)[start : start + len(array) * form.width]]
-    if not array.null_count:
-        return PLAIN, parts
-    return NULLABLE, [*parts, _bitmap(validity, array)]
+        return [_bitmap(data, array), *nulls]
+    start = array.offset * form.width
+    return [np.frombuffer(data, np.uint8)[start : start + len(array) * form.width], *nulls]
 
 
 def _bitmap(data: pa.Buffer, array: pa.Array) -> npt.NDArray[np.uint8]:
     """Return bits of an array from the first bit of a word on, the last word filled up with zeros."""
     bits = np.unpackbits(np.frombuffer(data, np.uint8), count=array.offset + len(array), bitorder="little")
-    packed = np.packbits(bits[array.offset :], bitorder="little")
-    return np.concatenate([packed, np.zeros(-len(packed) % 8, np.uint8)])
+    return _padded(np.packbits(bits[array.offset :], bitorder="little"))
+
+
+def _padded(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return bytes filled up to whole words."""
+    return np.concatenate([data, np.zeros(-len(data) % 8, np.uint8)])
+
+
+def _append(path: Path, parts: Sequence[npt.NDArray[np.uint8]]) -> tuple[int, int]:
+    """Add parts at the end of a file in one step, at a whole word, and return (offset, length).
+
+    Others add theirs at the same time: the system gives each a place of its own.
+
+    Raises:
+        OSError: the disk refused, or took only some.
+    """
+    data = np.concatenate(parts)
+    with path.open("ab", buffering=0) as handle:
+        if unfinished := os.fstat(handle.fileno()).st_size % 8:
+            handle.write(bytes(8 - unfinished))
+        if handle.write(_padded(data).data) != len(data) + -len(data) % 8:
+            raise OSError(errno.ENOSPC, "the disk took only some of it")
+        end = handle.tell()
+    return end - len(data) - -len(data) % 8, len(data)
 
 
 def _write_at(descriptor: int, offset: int, data: npt.NDArray[np.uint8]) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import lakehouse
-from lakehouse.errors import ArgumentError, IntegrityError
+from lakehouse.errors import ArgumentError
 from lakehouse.partitions import blocks
 from lakehouse.partitions.columns import VARIABLE, ColumnCache, Hits, cached_row_groups, column_cache
 from lakehouse.partitions.columns.checksum import checksum
@@ -25,7 +25,7 @@ from lakehouse.times import Interval
 Make = Callable[..., lakehouse.Product]
 Ticks = Callable[..., pl.DataFrame]
 
-NUMBERS = ["price", "size", "flag", "small", "tiny", "day"]
+NUMBERS = ["price", "size", "flag", "small", "tiny", "day", "venue"]
 DAYS = [None, "1970-01-02", "1970-01-03T05:00", "1970-02-01", "1970-02-03"]
 
 
@@ -55,7 +55,7 @@ def test_any_question_has_the_same_answer(
     for turn in range(120):
         symbols = rng.choice([None, ["A"], ["BRK/B", "日経"]])
         low, high = sorted(rng.sample(range(len(DAYS)), 2))
-        wanted = rng.sample(["symbol", "time", "venue", *NUMBERS], rng.randint(1, 9))
+        wanted = rng.sample(["symbol", "time", *NUMBERS], rng.randint(1, 9))
         question = (symbols, DAYS[low], DAYS[high], wanted)
         assert made.read(*question).to_polars().equals(uncached(made, *question)), question
         if turn % 3 == 0:
@@ -159,7 +159,7 @@ def test_a_file_that_was_cut_off_is_made_again(
     made = product(ticks(300))
     good = made.read(columns=["price"]).to_polars()
     columns.flush()
-    (file,) = [file for file in files_of(columns)]
+    (file,) = files_of(columns)
     file.write_bytes(file.read_bytes()[:length])
     for _ in range(3):  # the first throws it away, the second fills it
         assert made.read(columns=["price"]).to_polars().equals(good)
@@ -286,8 +286,6 @@ def test_a_damaged_data_file_is_found_by_a_verification_all_the_same(
     local.write_bytes(b"\0" * file.size)
     assert not made.verify().ok
     assert made.read(columns=NUMBERS).to_polars().equals(good.select(NUMBERS))
-    with pytest.raises(IntegrityError):
-        made.read(columns=["venue"])
 
 
 def test_the_checksum_knows_where_a_page_belongs() -> None:
