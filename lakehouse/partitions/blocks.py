@@ -12,7 +12,7 @@ import pyarrow as pa
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.columns import column_cache
 from lakehouse.partitions.columns.column_file import View
-from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.row_groups import columns_of, read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.spans import Block
@@ -96,7 +96,7 @@ def _whole_groups(
     """Say of each row group whether the cache has all columns, and whether it joins its neighbours."""
     groups = len(selection.footer.group_starts) - 1
     views = _views(selection, fields)
-    present = selection.footer.metadata.schema.names
+    present = columns_of(selection)
     whole, joins = np.ones(groups, np.bool_), np.ones(groups, np.bool_)
     for field in fields:
         if field.name in views:
@@ -142,7 +142,7 @@ def _decode(
     fresh: list[tuple[Block, pa.Field, pa.Array]],
 ) -> list[pa.Array]:
     """Return columns of a block; what was decoded for it is added to `fresh`."""
-    present = block.selection.footer.metadata.schema.names
+    present = columns_of(block.selection)
     found: dict[str, pa.Array] = {}
     for field in fields:
         if field.name not in present:
@@ -154,6 +154,9 @@ def _decode(
         names = [field.name for field in missing]
         table = read_groups(store, block.selection, names, groups=block.groups)
         for field in missing:
+            if field.name not in table.column_names:
+                found[field.name] = pa.nulls(block.rows, field.type)
+                continue
             found[field.name] = _one_array(table.column(field.name))
             fresh.append((block, field, found[field.name]))
     return [found[field.name] for field in fields]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakehouse.partitions.columns.cache import column_cache
+from lakehouse.partitions.row_groups import columns_of
 from lakehouse.partitions.selection import Selection
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def cached_row_groups(selections: Sequence[Selection], fields: Sequence[pa.Field
     """
     cache, parts, cached = column_cache(), 0, 0
     for selection in selections:
-        names, groups = selection.footer.metadata.schema.names, selection.groups
+        names, groups = columns_of(selection), selection.groups
         for field in fields:
             if field.name not in names:
                 continue
