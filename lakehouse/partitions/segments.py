@@ -37,7 +37,7 @@ class RunStatistics:
     """What is known of one column of numbers, dates or times, for each run of a symbol."""
 
     low: npt.NDArray[Any]
-    """(n_runs,) float64 or int64: the smallest value that is neither null nor NaN; no meaning where none is"""
+    """(n_runs,) float64 or int64: the smallest value that is neither null nor NaN; else no meaning"""
     high: npt.NDArray[Any]
     """(n_runs,) the largest"""
     missing: Integers

@@ -11,6 +11,7 @@ import pytest
 import lakehouse
 from lakehouse.errors import IntegrityError
 from lakehouse.partitions import footer_checksum, footers
+from lakehouse.partitions.segments import DIRECTORY_KEY
 from lakehouse.times import NS_PER_SECOND
 
 NAME = "market_data.ticks"
