@@ -107,8 +107,8 @@ def plain_values(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray
         missing = None
     else:
         missing = np.concatenate([np.zeros(len(v), np.bool_) if null is None else null for v, null in chunks])
-    if values.dtype.kind == "f" and np.isnan(values.sum()):  # an infinity of each sign is NaN too: rare
-        nan = np.isnan(values)
+    nan = np.isnan(values) if values.dtype.kind == "f" else None
+    if nan is not None and nan.any():
         missing = nan if missing is None else nan | missing
     return values, missing if missing is not None and missing.any() else None
 
