@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.partitions.footers import Footer, footer_of
+from lakehouse.partitions.footers import Footer
+from lakehouse.partitions.index.live import LiveFiles
 from lakehouse.partitions.state import DataFile, TableState
-from lakehouse.partitions.threads import workers
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
@@ -45,20 +45,27 @@ def whole(selection: Selection) -> Selection:
 
 
 def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: Interval) -> list[Selection]:
-    """Return the pieces that may hold rows of `symbols` (None: all) in `interval`."""
-    files = state.select(symbols, interval)
-    wanted = None if symbols is None else set(symbols)
+    """Return the pieces that may hold rows of `symbols` (None: all) in `interval`, in the order of the files.
+
+    Raises:
+        IntegrityError: a footer that the index does not know can not be read.
+    """
+    wanted = None if symbols is None or state.schema.symbol is None else sorted(set(symbols))
+    files = LiveFiles.of(state.files)
     chosen = []
-    for file, footer in zip(
-        files, workers().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
-    ):
-        keep = (footer.first < interval.end) & (footer.last >= interval.start)
-        if wanted is not None and state.schema.symbol:
-            keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
-        pieces = np.flatnonzero(keep)
+    for file, footer, found in files.choose(state.store, state.schema.time, wanted, interval):
+        pieces = _pieces(footer, wanted, interval) if found is None else found
         if len(pieces):
             chosen.append(Selection(file, footer, pieces))
     return chosen
+
+
+def _pieces(footer: Footer, wanted: Sequence[str] | None, interval: Interval) -> Integers:
+    """Return the pieces of one footer that may hold rows of the wanted symbols."""
+    keep = (footer.first < interval.end) & (footer.last >= interval.start)
+    if wanted is not None:
+        keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
+    return np.flatnonzero(keep)
 
 
 def _positions(symbols: Sequence[str], wanted: Collection[str]) -> list[int]:
