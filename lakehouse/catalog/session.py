@@ -11,7 +11,6 @@ import math
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TypeVar
@@ -40,6 +39,7 @@ from lakehouse.errors import (
     NotFoundError,
     StorageError,
 )
+from lakehouse.names import fresh_id
 from lakehouse.store import Store
 
 Version = TypeVar("Version", bound=State)
@@ -230,7 +230,7 @@ class Session:
 
     def _begin(self) -> None:
         """Be a new session that holds nothing."""
-        self._id = uuid.uuid4().hex
+        self._id = fresh_id()
         self._opened = now_iso()
         self._number, self._superseded, self._unsettled = 0, [], 0
         self._unable = False

@@ -14,29 +14,25 @@ from lakehouse.partitions.delta_log import UNDONE
 class Done(Mapping[str, int]):
     """Version at which each key was committed; equal to a dictionary of the same."""
 
-    def __init__(self, load: Callable[[], dict[str, int]]) -> None:
-        """Take what reads the keys."""
+    def __init__(
+        self, load: Callable[[], Mapping[str, int]], changes: Mapping[str, int] | None = None
+    ) -> None:
+        """Take what reads the keys, and what came since."""
         self._load = load
-        self._found: dict[str, int] | None = None
+        self._changes = changes or {}
+        self._found: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, known: Mapping[str, int]) -> Done:
         """Return keys that are at hand."""
-        return known if isinstance(known, cls) else cls(lambda: dict(known))
+        return known if isinstance(known, cls) else cls(lambda: known)
 
     def after(self, changes: Mapping[str, int]) -> Done:
         """Return the keys after a commit; `UNDONE` takes one away."""
         if not changes:
             return self
-
-        def load() -> dict[str, int]:
-            merged = {**self._all(), **changes}
-            return {key: version for key, version in merged.items() if version != UNDONE}
-
-        later = Done(load)
-        if self._found is not None:
-            later._all()  # or the chain of versions would grow with every commit
-        return later
+        known = {key: version for key, version in self._changes.items() if key not in changes}
+        return Done(self._load, {**known, **changes})
 
     def __getitem__(self, key: str) -> int:
         """Return the version of a key."""
@@ -52,7 +48,7 @@ class Done(Mapping[str, int]):
 
     def __eq__(self, other: object) -> bool:
         """Compare with any mapping."""
-        return self._all() == (other._all() if isinstance(other, Done) else other)
+        return dict(self._all()) == (other._all() if isinstance(other, Done) else other)
 
     def __hash__(self) -> int:
         """Hash by the number: they are facts, and do not change."""
@@ -60,9 +56,11 @@ class Done(Mapping[str, int]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as the keys themselves."""
-        return Done.of, (self._all(),)
+        return Done.of, (dict(self._all()),)
 
-    def _all(self) -> dict[str, int]:
+    def _all(self) -> Mapping[str, int]:
         if self._found is None:
-            self._found = self._load()
+            kept = {key: version for key, version in self._load().items() if key not in self._changes}
+            new = {key: version for key, version in self._changes.items() if version != UNDONE}
+            self._found = kept | new
         return self._found

@@ -10,9 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
+from lakehouse.partitions.arrays import (
+    dictionary_array,
+    distinct,
+    empty_table,
+    int64_array,
+    integers,
+    times_of,
+)
 from lakehouse.partitions.footers import Footer
-from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
@@ -153,7 +159,7 @@ def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _piece_rows(footer: Footer, pieces: Integers) -> Integers:
     """Return where each piece begins in the concatenation of the row groups that are read."""
-    groups = np.unique(footer.group[pieces])
+    groups = distinct(footer.group[pieces])
     sizes = np.diff(footer.group_starts)[groups]
     base = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])[:-1]
     group = footer.group[pieces]

@@ -121,6 +121,15 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
     return replayed.snapshot()
 
 
+def files_by_log(state: TableState, version: int) -> LiveFiles:
+    """Return the files of a version from the log alone."""
+    start = empty(state.store, state.name, state.major, state.schema, state.contract_version, state.layout)
+    found = advance(from_checkpoint(start, until=version), until=version).state
+    if found.version != version:
+        raise IntegrityError(f"The log of {state.name} has no version {version} any more.")
+    return LiveFiles.of(found.files)
+
+
 class _Replay:
     """A version in the making: the files are copied once for any number of entries."""
 
@@ -172,7 +181,7 @@ class _Replay:
         state = replace(
             state,
             version=self._version,
-            files=self._files.frozen(partial(_files_by_log, state, self._version)),
+            files=self._files.frozen(partial(files_by_log, state, self._version)),
             digest=self._digest,
             transactions=Done.of(state.transactions).after(self._done),
             time_ns=self._time_ns,
@@ -189,15 +198,6 @@ class _Replay:
         if found is None:
             raise IntegrityError(f"Version {version} removes {path}, which is not live: the log was altered.")
         return found
-
-
-def _files_by_log(state: TableState, version: int) -> LiveFiles:
-    """Return the files of a version from the log alone."""
-    start = empty(state.store, state.name, state.major, state.schema, state.contract_version, state.layout)
-    found = advance(from_checkpoint(start, until=version), until=version).state
-    if found.version != version:
-        raise IntegrityError(f"The log of {state.name} has no version {version} any more.")
-    return LiveFiles.of(found.files)
 
 
 def _with_time(current: Snapshot, table: str) -> Snapshot:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer
 from lakehouse.partitions.index.live import LiveFiles
 from lakehouse.partitions.state import DataFile, TableState
@@ -31,12 +32,12 @@ class Selection:
     @property
     def symbols(self) -> list[str]:
         """The symbols of the pieces."""
-        return [self.footer.symbols[code] for code in np.unique(self.footer.code[self.pieces])]
+        return [self.footer.symbols[code] for code in distinct(self.footer.code[self.pieces])]
 
     @property
     def groups(self) -> list[int]:
         """The row groups that hold the pieces."""
-        return [int(group) for group in np.unique(self.footer.group[self.pieces])]
+        return [int(group) for group in distinct(self.footer.group[self.pieces])]
 
 
 def whole(selection: Selection) -> Selection:
@@ -64,7 +65,9 @@ def _pieces(footer: Footer, wanted: Sequence[str] | None, interval: Interval) ->
     """Return the pieces of one footer that may hold rows of the wanted symbols."""
     keep = (footer.first < interval.end) & (footer.last >= interval.start)
     if wanted is not None:
-        keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
+        asked = np.zeros(len(footer.symbols), np.bool_)
+        asked[_positions(footer.symbols, wanted)] = True
+        keep &= asked[footer.code]
     return np.flatnonzero(keep)
 
 

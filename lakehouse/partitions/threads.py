@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -22,6 +24,8 @@ _TASKS_IN_FLIGHT = 3 * _THREADS
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
+    from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
+
     return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
 
 
@@ -30,7 +34,8 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
 
     It is iterated outside the pool, so that one flow may feed another.
     """
-    pool, waiting = workers(), deque[Future[Found]]()
+    pool = workers()
+    waiting: deque[Future[Found]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(task, item))

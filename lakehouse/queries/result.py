@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.display import to_html, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,10 +157,14 @@ class Result:
 
     def __repr__(self) -> str:
         """Show the first and last rows, as wide as the terminal."""
+        from lakehouse.queries.display import to_text
+
         return to_text(self._table)
 
     def _repr_html_(self) -> str:
         """Show the first and last rows in a notebook."""
+        from lakehouse.queries.display import to_html
+
         return to_html(self._table)
 
 

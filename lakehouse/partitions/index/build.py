@@ -113,7 +113,7 @@ def _facts(
     if len(sha256) != 32 * len(files) or len(digest) != 16 * len(files):
         raise ValueError("a hash has another length")
     return {
-        "key": numbers((path_key(file.path) for file in files), np.uint64),
+        "key": numbers((path_key(file.path) for file in files), np.uint32),
         "size": numbers(file.size for file in files),
         "rows": numbers(file.rows for file in files),
         "sha256": np.frombuffer(sha256, np.uint8),

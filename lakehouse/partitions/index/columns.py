@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.errors import IntegrityError
+from lakehouse.partitions.arrays import distinct
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
@@ -132,7 +133,7 @@ class Mapped:
         new = blocks[~self._good[blocks]]
         if not len(new):
             return
-        for block in np.unique(new).tolist():
+        for block in distinct(new).tolist():
             if checksum(self._bytes[block * BLOCK : (block + 1) * BLOCK]) != self._sums[block]:
                 raise self._damaged()
             self._good[block] = True

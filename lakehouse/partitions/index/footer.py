@@ -16,7 +16,7 @@ from lakehouse.partitions.segments import RunStatistics, hex_digests
 from lakehouse.partitions.sorting import run_starts
 
 if TYPE_CHECKING:
-    import pyarrow.parquet as pq
+    from pyarrow._parquet import FileMetaData
 
     from lakehouse.partitions.index.part import Part
     from lakehouse.store import Store
@@ -73,12 +73,12 @@ class IndexedFooter(Footer):
         return footer_of(self._store, self._part.file(self._number), self._time)
 
     @property
-    def metadata(self) -> pq.FileMetaData:  # type: ignore[override]
+    def metadata(self) -> FileMetaData:
         """See `Footer.metadata`: opens the file."""
         return self._read.metadata
 
     @property
-    def checked(self) -> set[tuple[int, str]]:  # type: ignore[override]
+    def checked(self) -> set[tuple[int, str]]:
         """See `Footer.checked`."""
         return self._read.checked
 

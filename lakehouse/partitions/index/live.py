@@ -105,14 +105,16 @@ class LiveFiles(Files):
         """
         return self._sound(lambda files: files._choose(store, time, symbols, interval))
 
+    def plain(self) -> LiveFiles:
+        """Return the same files without an index, from the log."""
+        return self if self._reload is None else self._reload()
+
     def _sound(self, question: Callable[[LiveFiles], T]) -> T:
         """Ask a question; where the index is damaged, ask the log."""
         try:
             return question(self)
         except DamagedIndexError:
-            if self._reload is None:
-                raise
-            plain = self._reload()
+            plain = self.plain()
             self.slices, self.added, self._reload = plain.slices, plain.added, None
             return question(self)
 
@@ -173,29 +175,54 @@ class Draft:
     def __init__(self, start: LiveFiles) -> None:
         """Begin with the files of a version."""
         self._start = start
-        self._parts = [each.part for each in start.slices]
-        self._dead = [set(each.dead) for each in start.slices]
-        self._added = dict(start.added)
+        self._steps: list[str | DataFile] = []
+        self._begin()
 
     def remove(self, path: str) -> DataFile | None:
         """Take a file out; None if it is not live."""
+        found = self._sound(lambda: self._remove(path))
+        self._steps.append(path)
+        return found
+
+    def add(self, files: Sequence[DataFile]) -> None:
+        """Add files; one that is live already takes the new facts."""
+        for file in files:
+            self._sound(partial(self._add, file))
+            self._steps.append(file)
+
+    def frozen(self, reload: Callable[[], LiveFiles]) -> LiveFiles:
+        """Return the files; `reload` reads the same ones from the log."""
+        slices = [Slice(part, frozenset(dead)) for part, dead in zip(self._parts, self._dead, strict=True)]
+        return LiveFiles(slices, self._added, reload if slices else None)
+
+    def _begin(self) -> None:
+        self._parts = [each.part for each in self._start.slices]
+        self._dead = [set(each.dead) for each in self._start.slices]
+        self._added = dict(self._start.added)
+
+    def _sound(self, step: Callable[[], T]) -> T:
+        """Take a step; where the index is damaged, take all of them again without it."""
+        try:
+            return step()
+        except DamagedIndexError:
+            self._start = self._start.plain()
+            self._begin()
+            for each in self._steps:
+                self._remove(each) if isinstance(each, str) else self._add(each)
+            return step()
+
+    def _remove(self, path: str) -> DataFile | None:
         if path in self._added:
             return self._added.pop(path)
         for part, dead in zip(self._parts, self._dead, strict=True):
             number = part.number_of(path)
             if number is not None and number not in dead:
+                file = part.file(number)
                 dead.add(number)
-                return part.file(number)
+                return file
         return None
 
-    def add(self, files: Sequence[DataFile]) -> None:
-        """Add files; one that is live already takes the new facts."""
-        for file in files:
-            if self._parts and file.path not in self._added:
-                self.remove(file.path)
-            self._added[file.path] = file
-
-    def frozen(self, reload: Callable[[], LiveFiles]) -> LiveFiles:
-        """Return the files; `reload` reads the same ones from the log."""
-        slices = [Slice(part, frozenset(dead)) for part, dead in zip(self._parts, self._dead, strict=True)]
-        return LiveFiles(slices, self._added, reload)
+    def _add(self, file: DataFile) -> None:
+        if self._parts and file.path not in self._added:
+            self._remove(file.path)
+        self._added[file.path] = file

@@ -7,7 +7,7 @@ searches away. A file whose footer nobody has read has one run if it has one sym
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.index.columns import Array, Columns, Integers
 from lakehouse.partitions.segments import hex_digests
 from lakehouse.partitions.state import DataFile
@@ -92,10 +93,10 @@ class Part:
 
     def number_of(self, path: str) -> int | None:
         """Return the number of the file at a path; None if it is not of this part."""
-        keys = self.columns.whole("key_sorted")
-        place = int(np.searchsorted(keys, path_key(path)))
+        keys, key = self.columns.whole("key_sorted"), np.uint32(path_key(path))
+        place = int(np.searchsorted(keys, key))
         texts = Texts(self.columns, "path")
-        while place < len(keys) and keys[place] == path_key(path):
+        while place < len(keys) and keys[place] == key:
             number = int(self.columns.span("by_key", place, place + 1)[0])
             if texts[number] == path:
                 return number
@@ -164,7 +165,7 @@ class Part:
                 self.columns.pick("piece_last", pieces) >= interval.start
             )
             pieces, owner = pieces[keep], owner[keep]
-        unread = np.unique(numbers[counts == 0]).tolist()
+        unread = distinct(numbers[counts == 0]).tolist()
         cuts = np.flatnonzero(np.diff(owner, prepend=-1)) if len(owner) else np.zeros(0, np.int64)
         files = owner[cuts]
         firsts = self.columns.pick("file_pieces", files).tolist()
@@ -185,7 +186,8 @@ class Part:
             return order
         first, last = (self.columns.span(f"order_{side}", low, high) for side in ("first", "last"))
         stop = int(np.searchsorted(first, interval.end))  # sorted by first
-        return order[:stop][last[:stop] >= interval.start]
+        runs: Integers = order[:stop][last[:stop] >= interval.start]
+        return runs
 
     def _loose_of(self, symbols: Sequence[str], interval: Interval) -> Integers:
         """Return the loose files whose ranges admit one of the sorted symbols."""
@@ -201,7 +203,11 @@ class Part:
         doubled = 2 * places - ~exact
         nearest = np.searchsorted(doubled, 2 * low)
         admits = (nearest < len(doubled)) & (doubled[np.minimum(nearest, len(doubled) - 1)] <= 2 * high)
-        return np.intersect1d(self.loose[admits], self.files_in(interval))
+        inside = np.zeros(self.count, np.bool_)
+        inside[self.files_in(interval)] = True
+        admitted = self.loose[admits]
+        found: Integers = admitted[inside[admitted]]
+        return found
 
     def _read_file(self, number: int) -> DataFile:
         def one(name: str) -> int:
@@ -234,9 +240,9 @@ class Part:
         )
 
 
-def path_key(path: str) -> np.uint64:
-    """Return the number by which a path is found."""
-    return np.uint64(int.from_bytes(hashlib.blake2b(path.encode("utf-8"), digest_size=8).digest(), "little"))
+def path_key(path: str) -> int:
+    """Return the number by which a path is found; others may have it too."""
+    return zlib.crc32(path.encode("utf-8"))
 
 
 def spans(starts: Array, counts: Array) -> Integers:
@@ -248,4 +254,5 @@ def spans(starts: Array, counts: Array) -> Integers:
     """
     ends = np.cumsum(counts)
     shift = starts - (ends - counts)
-    return np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64) + np.repeat(shift, counts)
+    rows: Integers = np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64) + np.repeat(shift, counts)
+    return rows

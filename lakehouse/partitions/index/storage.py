@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,11 +31,12 @@ def write_part(folder: Path, name: str, part: Part, notes: Mapping[str, Any]) ->
         DamagedIndexError: the part is mapped, and damaged.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{uuid.uuid4().hex}"
+    mine = os.urandom(8).hex()
+    draft = folder / f".{mine}"
     try:
         places = _write_arrow(draft, {array: part.columns.whole(array) for array in part.columns.names()})
         sums = checksums(draft).tobytes().hex()
-        file = f"{name}.{uuid.uuid4().hex[:8]}.arrow"  # of this note alone: two processes may write at once
+        file = f"{name}.{mine}.arrow"  # of this note alone: two processes may write at once
         draft.replace(folder / file)
         note = {"format": FORMAT, "part": part.notes, "file": file, "places": places, "sums": sums, **notes}
         text = json.dumps(note, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
@@ -77,7 +77,9 @@ def open_part(folder: Path, note: Mapping[str, Any]) -> Part:
 def names_in(folder: Path) -> list[str]:
     """Return the names of the indexes in a folder, the newest version first."""
     try:
-        found = [entry.name.removesuffix(".json") for entry in os.scandir(folder) if entry.name.endswith(".json")]
+        found = [
+            entry.name.removesuffix(".json") for entry in os.scandir(folder) if entry.name.endswith(".json")
+        ]
     except OSError:
         return []
     return sorted(found, reverse=True)
@@ -105,8 +107,9 @@ def _write_arrow(path: Path, arrays: Mapping[str, Array]) -> dict[str, Place]:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
     with pa.memory_map(str(path)) as source:
-        base = source.read_buffer(0).address
-        found = pa.ipc.open_file(source).get_batch(0)
+        whole = source.read_buffer()
+        base = whole.address
+        found = pa.ipc.open_file(whole).get_batch(0)
         return {
             name: Place(
                 array.dtype.str,
