@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -126,11 +127,20 @@ def _opened(store: Store, folder: Path, note: Mapping[str, Any]) -> replay.Snaps
         layout,
         digest=note["digest"],
         contract_version=contract_version,
-        transactions=Done(lambda: json.loads(parts[0].columns.whole("done").tobytes())),
         time_ns=note["time_ns"],
     )
-    files = LiveFiles(slices, reload=lambda: replay.files_by_log(state, state.version))
-    return replay.Snapshot(replace(state, files=files), note["metadata"])
+    files = LiveFiles(slices, reload=replay.reload_of(state))
+    done = Done(partial(_done, parts[0], state))
+    return replay.Snapshot(replace(state, files=files, transactions=done), note["metadata"])
+
+
+def _done(part: Part, state: TableState) -> Mapping[str, int]:
+    """Return the keys that an index holds; where it is damaged, those of the log."""
+    try:
+        found: dict[str, int] = json.loads(part.columns.whole("done").tobytes())
+        return found
+    except DamagedIndexError:
+        return replay.by_log(state).transactions
 
 
 def _is_due(files: LiveFiles, version: int) -> bool:
@@ -172,7 +182,7 @@ def _kept(current: replay.Snapshot, files: LiveFiles, seconds: float) -> replay.
         storage.write_part(folder, name, part, note)
         part = storage.open_part(folder, storage.read_note(folder, name))
         _tidy(folder, {name, note["base"]})
-    rested = LiveFiles([*slices[:-1], Slice(part)], reload=lambda: replay.files_by_log(state, state.version))
+    rested = LiveFiles([*slices[:-1], Slice(part)], reload=replay.reload_of(state))
     return replace(current, state=replace(state, files=rested))
 
 

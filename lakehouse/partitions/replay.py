@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -121,13 +120,23 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
     return replayed.snapshot()
 
 
-def files_by_log(state: TableState, version: int) -> LiveFiles:
-    """Return the files of a version from the log alone."""
+def by_log(state: TableState) -> TableState:
+    """Return a version from the log alone, without an index.
+
+    Raises:
+        IntegrityError: the log was cut.
+    """
     start = empty(state.store, state.name, state.major, state.schema, state.contract_version, state.layout)
-    found = advance(from_checkpoint(start, until=version), until=version).state
-    if found.version != version:
-        raise IntegrityError(f"The log of {state.name} has no version {version} any more.")
-    return LiveFiles.of(found.files)
+    found = advance(from_checkpoint(start, until=state.version), until=state.version).state
+    if found.version != state.version:
+        raise IntegrityError(f"The log of {state.name} has no version {state.version} any more.")
+    return found
+
+
+def reload_of(state: TableState) -> Callable[[], LiveFiles]:
+    """Return what reads the files of a version from the log alone; it does not keep the version alive."""
+    bare = replace(state, files=(), transactions={})
+    return lambda: LiveFiles.of(by_log(bare).files)
 
 
 class _Replay:
@@ -178,10 +187,10 @@ class _Replay:
         if self._metadata is not self._start.metadata:
             schema, layout, contract_version = read_metadata(self._metadata)
             state = replace(state, schema=schema, layout=layout, contract_version=contract_version)
+        state = replace(state, version=self._version)
         state = replace(
             state,
-            version=self._version,
-            files=self._files.frozen(partial(files_by_log, state, self._version)),
+            files=self._files.frozen(reload_of(state)),
             digest=self._digest,
             transactions=Done.of(state.transactions).after(self._done),
             time_ns=self._time_ns,

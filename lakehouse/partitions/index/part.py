@@ -205,7 +205,7 @@ class Part:
         admits = (nearest < len(doubled)) & (doubled[np.minimum(nearest, len(doubled) - 1)] <= 2 * high)
         inside = np.zeros(self.count, np.bool_)
         inside[self.files_in(interval)] = True
-        admitted = self.loose[admits]
+        admitted = self.loose[admits | (low < 0) | (high < 0)]
         found: Integers = admitted[inside[admitted]]
         return found
 
