@@ -51,6 +51,16 @@ class Result:
         return tuple(self._table.column_names)
 
     @property
+    def symbol(self) -> str | None:
+        """The column that holds the symbol, where there is one."""
+        return self._symbol
+
+    @property
+    def time(self) -> str | None:
+        """The column that orders the rows of a symbol, in UTC, where there is one."""
+        return self._time
+
+    @property
     def num_rows(self) -> int:
         """The number of rows."""
         return int(self._table.num_rows)

@@ -12,11 +12,13 @@ from lakehouse.partitions.index.columns import DamagedIndexError
 from lakehouse.partitions.index.footer import IndexedFooter
 from lakehouse.partitions.index.part import Chosen, Part
 from lakehouse.partitions.state import DataFile
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import in_worker, workers
 from lakehouse.store import Store
 from lakehouse.times import Interval
 
 T = TypeVar("T")
+
+_WORTH_THREADS = 2
 
 
 class Slice(NamedTuple):
@@ -156,7 +158,8 @@ class LiveFiles(Files):
         found += [(file, None, None) for file in self._later(symbols, interval)]
         unread = [file for file, footer, _ in found if footer is None]
         read = partial(footer_of, store, time=time)
-        footers = iter(workers().map(read, unread) if len(unread) > 1 else map(read, unread))
+        alone = len(unread) < _WORTH_THREADS or in_worker()
+        footers = iter(map(read, unread) if alone else workers().map(read, unread))
         return [(file, next(footers) if footer is None else footer, pieces) for file, footer, pieces in found]
 
     def _chosen(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[tuple[Part, Chosen]]:
