@@ -10,22 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-<<<<<<< HEAD
-from lakehouse.partitions.arrays import (
-    dictionary_array,
-    distinct,
-    empty_table,
-    int64_array,
-    integers,
-    times_of,
-)
-from lakehouse.partitions.footers import Footer
-from lakehouse.partitions.row_groups import read_groups
-=======
 from lakehouse.partitions.arrays import dictionary_array, empty_table, integers
 from lakehouse.partitions.blocks import Columns, cut_blocks, decode_blocks
 from lakehouse.partitions.gathering import gather, symbol_text
->>>>>>> main
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.spans import Layout, Spans, cut, lay_out, limited, ordered
