@@ -6,6 +6,15 @@ column of times and, for several symbols, a column `symbol`. Symbol and time col
 """
 
 from lakehouse.queries.analytics.averages import vwap
+from lakehouse.queries.analytics.bars import dollar_bars, imbalance_bars, tick_bars, time_bars, volume_bars
 from lakehouse.queries.computation import Computation
 
-__all__ = ["Computation", "vwap"]
+__all__ = [
+    "Computation",
+    "dollar_bars",
+    "imbalance_bars",
+    "tick_bars",
+    "time_bars",
+    "volume_bars",
+    "vwap",
+]

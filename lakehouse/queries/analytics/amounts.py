@@ -12,6 +12,7 @@ import pyarrow as pa
 from lakehouse.catalog.durations import split_duration
 from lakehouse.errors import ArgumentError, LakehouseError
 from lakehouse.queries.arguments import read_argument
+from lakehouse.queries.gathering import frozen
 from lakehouse.queries.inputs import Input
 from lakehouse.times import NS_PER_DAY
 
@@ -69,5 +70,6 @@ def amounts(values: npt.NDArray[Any], kind: pa.DataType) -> npt.NDArray[Any]:
     """Return sizes as a loop can sum them: integers stay exact, and a null is 0 among them."""
     if pa.types.is_int64(kind) and values.dtype.kind == "f":
         values = np.nan_to_num(values)
-        return values.astype(np.int64)
-    return values.astype(np.int64) if values.dtype.kind in "bu" else values
+    return (
+        frozen(values.astype(np.int64)) if values.dtype.kind in "bfu" and pa.types.is_int64(kind) else values
+    )
