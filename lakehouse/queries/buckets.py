@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,6 +34,35 @@ class Pieces:
     """(n_pieces,) UTC nanoseconds; an upper bound of the times"""
     group: Integers
     """(n_pieces,) number of the row group, over all files"""
+
+    def of(self, symbols: Sequence[str]) -> Integers:
+        """Return the positions of the pieces of some sorted symbols."""
+        codes = ((bisect_left(self.symbols, symbol), symbol) for symbol in symbols)
+        known = [code for code, symbol in codes if self.symbols[code : code + 1] == (symbol,)]
+        lows, highs = (np.searchsorted(self.code, known, side) for side in ("left", "right"))
+        spans = [np.arange(low, high) for low, high in zip(lows, highs, strict=True)]
+        return np.concatenate([np.zeros(0, np.int64), *spans])
+
+    def nearest(self, positions: Integers, *, last: bool) -> tuple[Integers, Integers]:
+        """Return the pieces that can hold the last, or first, row of their symbol.
+
+        Returns:
+            Their positions, and for each symbol a time that is no nearer than its row, if there is one.
+        """
+        edge = np.full(len(self.symbols), MIN_NS if last else MAX_NS, np.int64)
+        code = self.code[positions]
+        if last:
+            np.maximum.at(edge, code, self.first[positions])
+            return positions[self.last[positions] >= edge[code]], edge
+        np.minimum.at(edge, code, self.last[positions])
+        return positions[self.first[positions] <= edge[code]], edge
+
+    def taken(self, positions: Integers) -> Pieces:
+        """Return some of the pieces, by rising positions."""
+        codes, code = np.unique(self.code[positions], return_inverse=True)
+        names = tuple(self.symbols[each] for each in codes)
+        columns = (column[positions] for column in (self.rows, self.first, self.last, self.group))
+        return Pieces(names, code.astype(np.int64), *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +101,13 @@ def cut(source: Pieces, others: Sequence[Pieces] = (), *, threads: int = 2) -> l
         _bucket(known, slice(low, high), slice(pieces[i], pieces[i + 1]), target)
         for i, (low, high) in enumerate(pairwise(borders))
     ]
+
+
+def slabs_of(pieces: Pieces, interval: Interval) -> list[Interval]:
+    """Split an interval so that a few row groups are read at a time."""
+    inside = _edges(pieces.first, pieces.last, pieces.rows, MOST_ROWS)
+    edges = [interval.start, *(edge for edge in inside if interval.start < edge < interval.end), interval.end]
+    return [Interval(start, end) for start, end in pairwise(edges)]
 
 
 def _together(source: Pieces, others: Sequence[Pieces]) -> Pieces:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from lakehouse.partitions.arrays import int64_array, integers, times_of
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
-from lakehouse.queries.rows import Integers, Rows
+from lakehouse.queries.rows import Column, Integers, Rows, frozen, to_arrow
 from lakehouse.schema import SEQUENCE, arrow_type, stored_type
 from lakehouse.times import Interval
 
@@ -33,6 +33,8 @@ class Wanted:
     """as numbers"""
     carried: tuple[str, ...] = ()
     """as Arrow"""
+    ends: Literal["first", "last"] | None = None
+    """of each symbol only this row"""
 
 
 @dataclass(slots=True)
@@ -72,35 +74,44 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
     ]
     times = [times_of(table, state.schema) for table in tables]
     _cut(spans, selections, [each for each in times if each is not None], wanted.interval)
+    if wanted.ends:
+        _keep_ends(spans, last=wanted.ends == "last")
     order = _merge_order(spans, tables, [each for each in times if each is not None])
     counts = np.bincount(spans.code, spans.length, len(wanted.symbols)).astype(np.int64)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
     def numbers(name: str) -> npt.NDArray[Any]:
         return _placed([_numbers(table.column(name)) for table in tables], spans, order)
 
-    def arrow(name: str) -> pa.ChunkedArray:
+    def arrow(name: str) -> Column:
         kind = arrow_type(state.schema[name].type)
         return _carried([_typed(table.column(name), kind) for table in tables], spans, order, kind)
 
-    return Rows(
+    rows = Rows(
         wanted.symbols,
-        frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])),
+        frozen(offsets),
         _placed([each for each in times if each is not None], spans, order),
         {name: numbers(name) for name in wanted.columns},
         {name: arrow(name) for name in wanted.carried},
     )
-
-
-def frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view: for numba one that may be written is of another type."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
+    return _ends_of(rows, last=wanted.ends == "last") if wanted.ends and counts.max() > 1 else rows
 
 
 def numbers_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
     """Return a column as numbers; null is NaN, and makes integers and booleans float64."""
     return frozen(_numbers(column))
+
+
+def stored_numbers(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+    """View a column without nulls as the numbers in which it is stored: times in their own unit."""
+    whole = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+    return frozen(integers(column) if whole else _numbers(column))
+
+
+def is_plain(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Say whether a column is of numbers or times, without a null."""
+    kind = column.type
+    return pa.types.is_primitive(kind) and not pa.types.is_boolean(kind) and not column.null_count
 
 
 def _plan(selections: Sequence[Selection], symbols: tuple[str, ...]) -> _Spans:
@@ -181,6 +192,36 @@ def _cut(spans: _Spans, selections: Sequence[Selection], times: list[Integers], 
             spans.start[span], spans.length[span] = begin + low, high - low
 
 
+def _keep_ends(spans: _Spans, *, last: bool) -> None:
+    """Empty all spans but the last, or first, of each symbol, or the cluster that this is part of."""
+    filled = np.flatnonzero(spans.length > 0)
+    place = np.full(int(spans.code.max()) + 1, -1, np.int64)
+    place[spans.code[filled if last else filled[::-1]]] = filled if last else filled[::-1]
+    edge = place[spans.code]  # the span of the symbol at the wanted end
+    alone = spans.cluster < 0
+    keep = np.arange(len(edge)) == edge
+    keep |= ~alone & (edge >= 0) & (spans.cluster == spans.cluster[edge])
+    spans.length[~keep] = 0
+    cut = keep & alone
+    if last:
+        spans.start[cut] += spans.length[cut] - 1
+    spans.length[cut] = 1
+
+
+def _ends_of(rows: Rows, *, last: bool) -> Rows:
+    """Keep one row of each symbol."""
+    filled = np.diff(rows.offsets) > 0
+    picked = (rows.offsets[1:] - 1 if last else rows.offsets[:-1])[filled]
+    indices = int64_array(picked)
+    return Rows(
+        rows.symbols,
+        frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(filled)])),
+        frozen(rows.times[picked]),
+        {name: frozen(column[picked]) for name, column in rows.columns.items()},
+        {name: column.take(indices) for name, column in rows.carried.items()},
+    )
+
+
 def _merge_order(spans: _Spans, tables: list[pa.Table], times: list[Integers]) -> Integers | None:
     """Return the order of the rows, where spans of several files overlap; else None."""
     if not np.any(spans.cluster >= 0):
@@ -216,15 +257,17 @@ def _placed(arrays: list[npt.NDArray[Any]], spans: _Spans, order: Integers | Non
 
 def _carried(
     columns: list[pa.ChunkedArray], spans: _Spans, order: Integers | None, kind: pa.DataType
-) -> pa.ChunkedArray:
-    part, start, length = _runs(spans)
-    if len(part) == 0:
-        return pa.chunked_array([], kind)
-    if len(part) == 1:
-        column = columns[part[0]].slice(int(start[0]), int(length[0]))
-    else:
-        whole = pa.chunked_array([chunk for each in columns for chunk in each.chunks], kind)
-        column = whole.take(int64_array(_row_numbers(part, start, length, [len(each) for each in columns])))
+) -> pa.Array | pa.ChunkedArray:
+    """Put the spans of a column behind each other, as they are; without nulls that is as fast as numbers."""
+    if (
+        pa.types.is_primitive(kind)
+        and not pa.types.is_boolean(kind)
+        and not any(c.null_count for c in columns)
+    ):
+        return to_arrow(_placed([stored_numbers(column) for column in columns], spans, order), kind)
+    runs = zip(*(each.tolist() for each in _runs(spans)), strict=True)
+    chunks = [chunk for i, low, count in runs for chunk in columns[i].slice(low, count).chunks]
+    column = pa.chunked_array(chunks, kind)
     return column if order is None else column.take(int64_array(order))
 
 

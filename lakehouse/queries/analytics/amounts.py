@@ -12,8 +12,8 @@ import pyarrow as pa
 from lakehouse.catalog.durations import split_duration
 from lakehouse.errors import ArgumentError, LakehouseError
 from lakehouse.queries.arguments import read_argument
-from lakehouse.queries.gathering import frozen
 from lakehouse.queries.inputs import Input
+from lakehouse.queries.rows import frozen
 from lakehouse.times import NS_PER_DAY
 
 _WEEK = 7 * NS_PER_DAY

@@ -214,7 +214,7 @@ class _ActivityBars(_Bars):
     def cut(
         self, rows: tuple[Any, ...], state: tuple[Any, ...], memory: Floats, out: tuple[Any, ...]
     ) -> None:
-        kernels.activity_bars(*rows, *self.options, *state, memory, *out)
+        kernels.activity_bars(*(*rows, *self.options, *state, memory, *out))
 
 
 @dataclass(frozen=True)
@@ -227,4 +227,4 @@ class _ImbalanceBars(_Bars):
     def cut(
         self, rows: tuple[Any, ...], state: tuple[Any, ...], memory: Floats, out: tuple[Any, ...]
     ) -> None:
-        kernels.imbalance_bars(*rows, *self.options[:4], *state, memory, *out)
+        kernels.imbalance_bars(*(*rows, *self.options[:4], *state, memory, *out))

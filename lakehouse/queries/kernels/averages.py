@@ -50,3 +50,56 @@ def volume_weighted(
             n += 1
         cell[g], sums[g, 0], sums[g, 1], sums[g, 2] = start, money, volume, n
         counts[g] = k - first
+
+
+@kernel
+def time_weighted(
+    offsets: Integers, times: Integers, price: Array, every: int, origin: int,
+    cell: Integers, latest: Integers, sums: Floats, out_time: Integers, out: Floats, counts: Integers,
+) -> None:  # fmt: skip
+    """Write the average price over time from the first to the last row of each cell.
+
+    A price holds until the next row of the cell; the last one has no weight, and rows of one time only give
+    their plain mean. Rows with a NaN price are skipped. O(n_rows).
+
+    Args:
+        offsets: (n_symbols + 1,) int64.
+        times: (n_rows,) int64.
+        price: (n_rows,).
+        every: int64; 0 for one cell that never ends.
+        origin: int64.
+        cell: (n_symbols,) int64 start of the open cell; changed.
+        latest: (n_symbols,) int64 time of its last row; changed.
+        sums: (n_symbols, 5) float64: price * time, time, last price, sum of prices, rows; changed.
+        out_time: (n_rows + n_symbols,) int64 result.
+        out: (n_rows + n_symbols,) float64 result.
+        counts: (n_symbols,) int64 result: cells of each symbol.
+    """
+    k = 0
+    for g in range(len(offsets) - 1):
+        first = k
+        start, before = cell[g], latest[g]
+        area, held, last, total, n = sums[g, 0], sums[g, 1], sums[g, 2], sums[g, 3], sums[g, 4]
+        end = start + every
+        for i in range(offsets[g], offsets[g + 1]):
+            p = np.float64(price[i])
+            if p != p:
+                continue
+            if n == 0 or (every > 0 and times[i] >= end):
+                if n > 0:
+                    out_time[k] = start
+                    out[k] = area / held if held > 0 else total / n
+                    k += 1
+                start = times[i] - (times[i] - origin) % every if every > 0 else times[i]
+                end = start + every
+                area = held = total = n = 0.0
+            else:
+                passed = np.float64(times[i] - before)
+                area += last * passed
+                held += passed
+            last, before = p, times[i]
+            total += p
+            n += 1
+        cell[g], latest[g] = start, before
+        sums[g, 0], sums[g, 1], sums[g, 2], sums[g, 3], sums[g, 4] = area, held, last, total, n
+        counts[g] = k - first
