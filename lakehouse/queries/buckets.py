@@ -173,6 +173,8 @@ def _bucket(pieces: Pieces, symbols: slice, mine: slice, target: int) -> Bucket:
 
 def _edges(first: Integers, last: Integers, rows: Integers, target: int) -> Iterator[int]:
     """Yield the times at which the work on a bucket is cut: where no piece is torn, if possible."""
+    if not len(first):
+        return
     order = np.argsort(first, kind="stable")
     first, reach, rows = first[order], np.maximum.accumulate(last[order]), rows[order]
     clean = np.flatnonzero(first[1:] > reach[:-1]) + 1

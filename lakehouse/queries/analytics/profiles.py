@@ -15,7 +15,7 @@ from lakehouse.queries.analytics.amounts import span_of
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.compiled import Array, Floats
-from lakehouse.queries.kernels.profiles import volume_shares
+from lakehouse.queries.kernels.profiles import last_shares, volume_shares
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import Block, Integers, Rows
 from lakehouse.times import MIN_NS, NS_PER_DAY
@@ -60,7 +60,7 @@ class _Days:
     """The open day, and the sums of those before; see `kernels.profiles`."""
 
     day: Integers
-    filled: Array
+    bounds: Integers
     volume: Floats
     shares: Floats
     seen: Array
@@ -79,8 +79,8 @@ class _VolumeCurve(Operation):
     def start(self, symbols: tuple[str, ...]) -> _Days:
         shape = len(symbols), NS_PER_DAY // self.every
         return _Days(
-            day=np.full(len(symbols), MIN_NS),
-            filled=np.zeros(len(symbols), np.bool_),
+            day=np.full(len(symbols), MIN_NS // NS_PER_DAY),
+            bounds=np.zeros((len(symbols), 2), np.int64),
             volume=np.zeros(shape),
             shares=np.zeros(shape),
             seen=np.zeros(shape, np.bool_),
@@ -89,17 +89,14 @@ class _VolumeCurve(Operation):
 
     def step(self, rows: Rows, state: _Days) -> Block | None:
         size = rows.columns[self.columns[0]]
-        sums = state.day, state.filled, state.volume, state.shares, state.seen, state.days
+        sums = state.day, state.bounds, state.volume, state.shares, state.seen, state.days
         volume_shares(rows.offsets, rows.times, size, NS_PER_DAY, self.every, *sums)
         return None
 
     def finish(self, state: _Days) -> Block | None:
-        total = state.volume.sum(axis=1)
-        last = total > 0
-        state.shares[last] += state.volume[last] / total[last, None]
-        days = state.days + last
+        last_shares(state.bounds, state.volume, state.shares, state.days)
         with np.errstate(all="ignore"):
-            shares = state.shares / days[:, None]
+            shares = state.shares / state.days[:, None]
         symbols, cells = np.nonzero(state.seen)
-        counts = np.bincount(symbols, minlength=len(days)).astype(np.int64)
+        counts = np.bincount(symbols, minlength=len(state.days)).astype(np.int64)
         return Block(counts, (cells * (self.every // _MINUTE), shares[symbols, cells]))

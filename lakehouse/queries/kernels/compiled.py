@@ -75,7 +75,7 @@ def inline(loop: Loop) -> Loop:
 
 def is_worth_it(elements: int) -> bool:
     """Say whether work on so many elements is sooner done compiled."""
-    return elements >= WORTH_COMPILING or "numba" in sys.modules
+    return elements >= WORTH_COMPILING or sys.modules.get("numba") is not None
 
 
 def prepare(elements: int) -> None:

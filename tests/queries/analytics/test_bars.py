@@ -147,10 +147,10 @@ def test_one_trade_and_no_trade(ticks: Ticks) -> None:
         (lambda rows: analytics.time_bars(rows, price="last"), NotFoundError, "'last'"),
         (lambda rows: analytics.time_bars(rows, price="venue"), ArgumentError, "needs a column of numbers"),
         (lambda rows: analytics.tick_bars(rows, 0), ArgumentError, "'ticks'"),
-        (lambda rows: analytics.tick_bars(rows, 1.5), ArgumentError, "'ticks'"),
+        (lambda rows: analytics.tick_bars(rows, 1.5), ArgumentError, "'ticks'"),  # type: ignore[arg-type]
         (lambda rows: analytics.volume_bars(rows, -1), ArgumentError, "'volume'"),
         (lambda rows: analytics.dollar_bars(rows, float("nan")), ArgumentError, "'dollars'"),
-        (lambda rows: analytics.imbalance_bars(rows, 5, "trades"), ArgumentError, "'of'"),
+        (lambda rows: analytics.imbalance_bars(rows, 5, "trades"), ArgumentError, "'of'"),  # type: ignore[arg-type]
         (lambda rows: analytics.imbalance_bars(rows, 5, alpha=2), ArgumentError, "'alpha'"),
         (lambda rows: analytics.imbalance_bars(rows, 5, bounds=(2, 3)), ArgumentError, "bounds"),
     ],
