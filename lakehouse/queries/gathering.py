@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from lakehouse.partitions.arrays import int64_array, integers, times_of
 from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
-from lakehouse.queries.rows import Column, Integers, Rows, frozen, to_arrow
+from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
 from lakehouse.schema import SEQUENCE, arrow_type, stored_type
 from lakehouse.times import Interval
 
@@ -35,6 +35,8 @@ class Wanted:
     """as Arrow"""
     ends: Literal["first", "last"] | None = None
     """of each symbol only this row"""
+    cells: tuple[int, int] | None = None
+    """length and origin of cells of time: runs do instead of times, if that saves their decoding"""
 
 
 @dataclass(slots=True)
@@ -67,16 +69,19 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
         IntegrityError: a file is missing or altered.
     """
     spans = _plan(selections, wanted.symbols)
+    runs = _runs_of(spans, selections, wanted)
     merged = set(spans.part[spans.cluster >= 0].tolist())
     names = tuple(dict.fromkeys((*wanted.columns, *wanted.carried)))
     tables = [
-        _read(state, selection, names, ranked=part in merged) for part, selection in enumerate(selections)
+        _read(state, selection, names, timed=runs is None, ranked=part in merged)
+        for part, selection in enumerate(selections)
     ]
-    times = [times_of(table, state.schema) for table in tables]
-    _cut(spans, selections, [each for each in times if each is not None], wanted.interval)
+    times = [] if runs else [cast("Integers", times_of(table, state.schema)) for table in tables]
+    if times:
+        _cut(spans, selections, times, wanted.interval)
     if wanted.ends:
         _keep_ends(spans, last=wanted.ends == "last")
-    order = _merge_order(spans, tables, [each for each in times if each is not None])
+    order = _merge_order(spans, tables, times)
     counts = np.bincount(spans.code, spans.length, len(wanted.symbols)).astype(np.int64)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
@@ -90,9 +95,10 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
     rows = Rows(
         wanted.symbols,
         frozen(offsets),
-        _placed([each for each in times if each is not None], spans, order),
+        _placed(times, spans, order) if times else np.zeros(0, np.int64),
         {name: numbers(name) for name in wanted.columns},
         {name: arrow(name) for name in wanted.carried},
+        runs,
     )
     return _ends_of(rows, last=wanted.ends == "last") if wanted.ends and counts.max() > 1 else rows
 
@@ -165,10 +171,30 @@ def _starts(selection: Selection) -> Integers:
     return starts
 
 
-def _read(state: TableState, selection: Selection, names: tuple[str, ...], *, ranked: bool) -> pa.Table:
+def _runs_of(spans: _Spans, selections: Sequence[Selection], wanted: Wanted) -> Runs | None:
+    """Return the spans as runs, if they have no time in common and lie each in one cell and the interval."""
+    if wanted.cells is None or wanted.ends or np.any(spans.cluster >= 0):
+        return None
+    every, origin = wanted.cells
+    first, last = np.empty(len(spans.part), np.int64), np.empty(len(spans.part), np.int64)
+    for part, selection in enumerate(selections):
+        mine = spans.part == part
+        first[mine] = selection.footer.first[spans.piece[mine]]
+        last[mine] = selection.footer.last[spans.piece[mine]]
+    if np.any(first < wanted.interval.start) or np.any(last >= wanted.interval.end):
+        return None
+    if every and np.any((first - origin) // every != (last - origin) // every):
+        return None
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(spans.length)])
+    return Runs(frozen(offsets), frozen(spans.code), frozen(first))
+
+
+def _read(
+    state: TableState, selection: Selection, names: tuple[str, ...], *, timed: bool, ranked: bool
+) -> pa.Table:
     """Decode columns of one file, the time, and where it takes part in a merge the sequence."""
     schema = state.schema
-    needed = [*names, *((schema.time,) if schema.time else ())]
+    needed = [*names, *((schema.time,) if schema.time and timed else ())]
     needed += [SEQUENCE] if ranked and schema.has_sequence else []
     stored = selection.footer.metadata.schema.names
     present = [name for name in dict.fromkeys(needed) if name in stored]

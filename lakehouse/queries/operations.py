@@ -51,6 +51,17 @@ class Operation(ABC):
             ArgumentError: it is of a type that does not fit.
         """
 
+    def cells(self) -> tuple[int, int] | None:
+        """Return the length and origin of cells of time (0, 0 for a single one), if `step` needs no more.
+
+        It then takes `Rows.runs` where there are any.
+        """
+        return None
+
+    def shrinks(self) -> bool:
+        """Say whether the result is far smaller than the rows."""
+        return False
+
     def is_stateless(self) -> bool:
         """Say whether slabs do not depend on each other, so that those of one symbol run side by side."""
         return False
@@ -92,7 +103,8 @@ def run(operation: Operation, source: Input, *, executor: Executor | None = None
             where the files are, and gives back its share of the result.
     """
     others = operation.others()
-    buckets = cut(source.pieces, [other.pieces for other in others], threads=_THREADS)
+    pieces = [other.pieces for other in others]
+    buckets = cut(source.pieces, pieces, threads=_THREADS, shrinks=operation.shrinks())
     compiled.prepare(sum(bucket.rows for bucket in buckets))
     schema = schema_of(operation, source)
     if executor is not None:
@@ -237,4 +249,5 @@ def _loaded(operation: Operation, source: Input, bucket: Bucket) -> Iterator[Row
 
 
 def _wanted(operation: Operation, bucket: Bucket, slab: Interval) -> Wanted:
-    return Wanted(bucket.symbols, slab, operation.columns, operation.carries())
+    columns, cells = (operation.columns, operation.carries()), operation.cells()
+    return Wanted(bucket.symbols, slab, *columns, cells=cells)

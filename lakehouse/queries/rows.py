@@ -21,6 +21,18 @@ NANOSECONDS = pa.timestamp("ns", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
+class Runs:
+    """Rows that follow each other, and are of one symbol and one cell of time."""
+
+    offsets: Integers
+    """(n_runs + 1,) the rows of a run are offsets[i]:offsets[i+1]"""
+    codes: Integers
+    """(n_runs,) which symbol"""
+    times: Integers
+    """(n_runs,) UTC nanoseconds, of some instant of the cell"""
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Decoded rows of some symbols in the order (symbol, time, arrival); every array is read-only."""
 
@@ -34,6 +46,8 @@ class Rows:
     """(n_rows,) each; null is NaN in floats; integers and booleans with nulls are float64"""
     carried: Mapping[str, Column] = field(default_factory=dict)
     """columns of any type that are passed on as they are"""
+    runs: Runs | None = None
+    """instead of times, which are empty then, where the operation needs only cells of time"""
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -45,7 +45,7 @@ def span_of(every: str | timedelta | int, *, name: str = "every") -> int:
 
 def origin_of(span: int) -> int:
     """Return an instant at which a cell begins: weeks begin on Mondays, all else at midnight UTC."""
-    return _MONDAY if span % _WEEK == 0 else 0
+    return _MONDAY if span and span % _WEEK == 0 else 0
 
 
 def positive(value: Any, *, name: str) -> float:

@@ -16,7 +16,7 @@ from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import averages as kernels
 from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.operations import Operation
-from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows
+from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows, Runs, frozen
 
 
 def vwap(
@@ -85,6 +85,9 @@ class _Averages(Operation):
     label: ClassVar[str]
     width: ClassVar[int]
 
+    def shrinks(self) -> bool:
+        return True
+
     def fields(self, source: Input) -> list[pa.Field]:
         source.check_number(*self.columns)
         time = [pa.field(source.time, NANOSECONDS, nullable=False)] if self.every else []
@@ -95,7 +98,7 @@ class _Averages(Operation):
         return _Cells(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((n, self.width)))
 
     def step(self, rows: Rows, state: _Cells) -> Block | None:
-        most = len(rows) + len(rows.symbols)
+        most = int(rows.offsets[-1]) + len(rows.symbols)
         times, values = np.empty(most, np.int64), np.empty(most)
         counts = np.zeros(len(rows.symbols), np.int64)
         self.average(rows, state, (times, values, counts))
@@ -124,8 +127,17 @@ class _VolumeWeighted(_Averages):
 
     def average(self, rows: Rows, state: _Cells, out: tuple[Any, ...]) -> None:
         price, size = (rows.columns[name] for name in self.columns)
+        runs = rows.runs or self._runs(rows)
         cells = self.every, origin_of(self.every), state.start, state.sums
-        kernels.volume_weighted(rows.offsets, rows.times, price, size, *cells, *out)
+        kernels.volume_weighted(runs.offsets, runs.codes, runs.times, price, size, *cells, *out)
+
+    def cells(self) -> tuple[int, int]:
+        return self.every, origin_of(self.every)
+
+    def _runs(self, rows: Rows) -> Runs:
+        offsets, codes, times = (np.empty(len(rows) + 1, np.int64) for _ in range(3))
+        n = kernels.cell_runs(rows.offsets, rows.times, *self.cells(), offsets, codes, times)
+        return Runs(*(frozen(each) for each in (offsets[: n + 1], codes[:n], times[:n])))
 
     def value(self, sums: Floats) -> Floats:
         found: Floats = sums[0] / sums[1]

@@ -164,6 +164,9 @@ class _Bars(Operation):
     volume: pa.DataType
     options: tuple[Any, ...]
 
+    def shrinks(self) -> bool:
+        return True
+
     def fields(self, source: Input) -> list[pa.Field]:
         prices = [pa.field(name, pa.float64(), nullable=False) for name in _PRICES]
         time = pa.field(source.time, NANOSECONDS, nullable=False)

@@ -157,6 +157,9 @@ class _Following(Operation):
     def narrowed(self, symbols: tuple[str, ...]) -> _Following:
         return replace(self, right=self.right.part(symbols))
 
+    def shrinks(self) -> bool:
+        return True
+
     def fields(self, source: Input) -> list[pa.Field]:
         kept = [source.schema.field(name) for name in (source.time, *self.kept)]
         for field in self.made():

@@ -72,6 +72,9 @@ class _VolumeCurve(Operation):
     columns: tuple[str, ...]
     every: int
 
+    def shrinks(self) -> bool:
+        return True
+
     def fields(self, source: Input) -> list[pa.Field]:
         source.check_number(*self.columns)
         return [pa.field("minute", pa.int32(), nullable=False), pa.field("share", pa.float64())]

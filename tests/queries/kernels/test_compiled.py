@@ -50,6 +50,13 @@ def cells(width: int) -> Arguments:
     return np.zeros((4, width)), np.zeros(304, np.int64), np.zeros(304), np.zeros(4, np.int64)
 
 
+def runs(seed: int) -> Arguments:
+    offsets, times, *_ = rows(seed)
+    out = np.zeros((3, 301), np.int64)
+    n = averages.cell_runs.plain(offsets, times, (seed % 2) * 3600 * 10**9, 0, *out)
+    return out[0, : n + 1], out[1, :n], out[2, :n]
+
+
 def events(seed: int) -> Arguments:
     offsets, times, *_ = rows(seed, 60)
     return offsets, times, times + 10**13
@@ -71,7 +78,11 @@ CASES: dict[str, tuple[Any, Callable[[int], Arguments]]] = {
     ),
     "volume_weighted": (
         averages.volume_weighted,
-        lambda s: (*rows(s), (s % 2) * 3600 * 10**9, 0, np.zeros(4, np.int64), *cells(3)),
+        lambda s: (*runs(s), *rows(s)[2:], (s % 2) * 3600 * 10**9, 0, np.zeros(4, np.int64), *cells(3)),
+    ),
+    "cell_runs": (
+        averages.cell_runs,
+        lambda s: (*rows(s)[:2], (s % 2) * 3600 * 10**9, 5, *np.zeros((3, 301), np.int64)),
     ),
     "time_weighted": (
         averages.time_weighted,
