@@ -333,15 +333,19 @@ def _chunk_numbers(chunk: pa.Array, *, nulls: bool) -> npt.NDArray[Any]:
     elif pa.types.is_null(kind) or pa.types.is_decimal(kind):
         return _chunk_numbers(chunk.cast(pa.float64()), nulls=nulls)
     else:
-        data, dtype = chunk.buffers()[1], _numeric(kind)
-        empty = np.zeros(len(chunk), dtype)
-        values = np.frombuffer(data, dtype, len(chunk), chunk.offset * dtype.itemsize) if data else empty
+        values = _view(chunk.buffers()[1], _numeric(kind), len(chunk), chunk.offset)
     if not nulls:
         return values
     filled = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
     if chunk.null_count:
         filled[~_bits(chunk.buffers()[0], chunk.offset, len(chunk))] = np.nan
     return filled
+
+
+def _view(data: pa.Buffer | None, dtype: np.dtype[Any], count: int, offset: int) -> npt.NDArray[Any]:
+    if data is None:
+        return np.zeros(count, dtype)
+    return np.frombuffer(data, dtype, count, offset * dtype.itemsize)
 
 
 def _bits(data: pa.Buffer | None, offset: int, count: int) -> npt.NDArray[np.bool_]:
