@@ -28,7 +28,6 @@ from lakehouse.catalog.claims import (
     lease_path,
     time_to_live_s,
 )
-from lakehouse.catalog.condemned import files_being_deleted
 from lakehouse.catalog.documents import now_iso
 from lakehouse.catalog.holdings import Holdings, State
 from lakehouse.catalog.process import boot_time_s, this_process
@@ -336,6 +335,8 @@ class Session:
             del self._superseded[0]
 
     def _refuse_condemned(self, table: str, state: State) -> None:
+        from lakehouse.catalog.condemned import files_being_deleted  # old versions are rarely asked for
+
         if self._unable:
             return
         condemned = files_being_deleted(self._store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,23 @@ from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.footers import use_file
 from lakehouse.partitions.parquet_reader import open_parquet
 from lakehouse.partitions.selection import Selection
+from lakehouse.schema import SEQUENCE
 from lakehouse.store import Store
 
 
+def columns_of(selection: Selection) -> Container[str]:
+    """Return the columns that a file has, without opening it where its commit tells them."""
+    known = selection.file.columns
+    return {*known, SEQUENCE} if known else set(selection.footer.metadata.schema.names)
+
+
 def read_groups(
-    store: Store, selection: Selection, columns: list[str], *, encoded: Sequence[str] = ()
+    store: Store,
+    selection: Selection,
+    columns: list[str],
+    *,
+    groups: Sequence[int] | None = None,
+    encoded: Sequence[str] = (),
 ) -> pa.Table:
     """Decode some columns of the selected row groups, as they are stored.
 
@@ -24,16 +36,18 @@ def read_groups(
         store: where the file is.
         selection: of one file.
         columns: that the file has.
+        groups: some of the selected row groups; None for all of them.
         encoded: columns of text that stay codes and a dictionary.
 
     Raises:
         IntegrityError: the file is gone, or a page can not be decoded.
     """
-    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
+    chosen = list(selection.groups if groups is None else groups)
     if not columns:  # pyarrow gives a table of no columns no rows either
+        rows = int(np.diff(selection.footer.group_starts)[chosen].sum())
         return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
 
-    pages = {(group, column) for group in selection.groups for column in columns}
+    pages = {(group, column) for group in chosen for column in columns}
     checked = selection.footer.checked
 
     def read(local: Path) -> pa.Table:
@@ -43,7 +57,7 @@ def read_groups(
             encoded=encoded,
             check_pages=not pages <= checked,  # a fifth of the time of decoding, so once
         ) as file:
-            return file.read(columns, groups=selection.groups)
+            return file.read(columns, groups=chosen)
 
     try:
         table = use_file(store, selection.file, read)

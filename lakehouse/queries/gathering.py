@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import int64_array, integers, times_of
-from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.row_groups import columns_of, read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
@@ -196,7 +196,7 @@ def _read(
     schema = state.schema
     needed = [*names, *((schema.time,) if schema.time and timed else ())]
     needed += [SEQUENCE] if ranked and schema.has_sequence else []
-    stored = selection.footer.metadata.schema.names
+    stored = columns_of(selection)
     present = [name for name in dict.fromkeys(needed) if name in stored]
     table = read_groups(state.store, selection, present)
     for name in names:

@@ -66,6 +66,10 @@ class Operation(ABC):
         """Say whether slabs do not depend on each other, so that those of one symbol run side by side."""
         return False
 
+    def weight(self) -> int:
+        """Return how many times wider the rows of the result are than those read; buckets shrink by it."""
+        return 1
+
     def others(self) -> tuple[Input, ...]:
         """Return further inputs, of which the same symbols are read."""
         return ()
@@ -103,8 +107,9 @@ def run(operation: Operation, source: Input, *, executor: Executor | None = None
             where the files are, and gives back its share of the result.
     """
     others = operation.others()
+    weighed = replace(source.pieces, rows=source.pieces.rows * operation.weight())
     pieces = [other.pieces for other in others]
-    buckets = cut(source.pieces, pieces, threads=_THREADS, shrinks=operation.shrinks())
+    buckets = cut(weighed, pieces, threads=_THREADS, shrinks=operation.shrinks())
     compiled.prepare(sum(bucket.rows for bucket in buckets))
     schema = schema_of(operation, source)
     if executor is not None:
