@@ -5,19 +5,18 @@ Symbols of at least 16k rows have row groups of their own; smaller ones are pack
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.partitions import footer_checksum
-from lakehouse.partitions.segments import SEGMENTS_KEY
+from lakehouse.partitions.segments import DIRECTORY_KEY, Directory, encode_directory
 from lakehouse.schema import TableSchema
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def encode(
     rows: pa.Table,
     schema: TableSchema,
     starts: npt.NDArray[np.int64],
-    segments: Future[dict[str, list[Any]]],
+    segments: Future[Directory],
 ) -> None:
     """Write one Parquet file; the directory of symbols may still be in the making."""
     delta = [name for name in (schema.time,) if name and not pa.types.is_date(rows.schema.field(name).type)]
@@ -52,9 +51,9 @@ def encode(
     ) as writer:
         for start, length in row_groups(starts, rows.num_rows):
             writer.write_table(rows.slice(start, length), row_group_size=length)
-        text = json.dumps(segments.result(), ensure_ascii=False, separators=(",", ":"))
+        text = encode_directory(segments.result())
         writer.add_key_value_metadata(
-            {SEGMENTS_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
+            {DIRECTORY_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
         )
     footer_checksum.seal(target)
 
