@@ -1,8 +1,9 @@
 """Time whole processes from start to the first rows: `python benchmarks/cold.py [--partitions 1000 500000]`.
 
-Each asks for one symbol and one day of a table of (symbol, date) partitions, ten rows each: the lake, in the layout
-that it chooses and with a file a day, and DuckDB's own file of the same rows. The processes take turns, and the
-symbol and the day change every round. What is printed beside them are imports alone: no reader can be faster.
+Each asks for one symbol and one day of a table of (symbol, date) partitions, ten rows each: the lake, in the
+layout that it chooses and with a file a day, and DuckDB's own file of the same rows. The processes take turns,
+and the symbol and the day change every round. What is printed beside them are imports alone: no reader can be
+faster.
 """
 
 from __future__ import annotations
@@ -128,8 +129,8 @@ def write_duckdb(path: Path, rows: pa.Table) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.register("given", rows)
         connection.execute("set timezone = 'UTC'")
-        columns = "symbol, make_date(1970, 1, 1) + (epoch_ns(time) // 86400000000000)::int as date, time, price, size"
-        connection.execute(f"create table trades as select {columns} from given")
+        date = "make_date(1970, 1, 1) + (epoch_ns(time) // 86400000000000)::int as date"
+        connection.execute(f"create table trades as select symbol, {date}, time, price, size from given")
 
 
 def trades(days: int) -> pa.Table:
