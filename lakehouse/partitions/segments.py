@@ -84,19 +84,25 @@ def describe_segments(
 def statistics_of(column: pa.ChunkedArray, starts: Integers) -> RunStatistics:
     """Return the range of each run of a column of numbers, dates or times; null and NaN are left out."""
     values, missing = plain_values(column)
-    whole = values.dtype.kind == "i"
-    if missing is None:
-        low = high = values
-        absent = np.zeros(len(starts), np.int64)
-    else:
-        ends = np.iinfo(np.int64) if whole else None
-        low = np.where(missing, np.inf if ends is None else ends.max, values)
-        high = np.where(missing, -np.inf if ends is None else ends.min, values)
+    kind = np.dtype(np.int64 if values.dtype.kind == "i" else np.float64)
+    low = high = values
+    absent = np.zeros(len(starts), np.int64)
+    if missing is not None:
+        wide = values.astype(kind)
+        least, most = ends_of(kind)
+        low, high = np.where(missing, most, wide), np.where(missing, least, wide)
         absent = np.add.reduceat(missing.astype(np.int64), starts)
-    kind = np.int64 if whole else np.float64
     return RunStatistics(
         np.minimum.reduceat(low, starts).astype(kind), np.maximum.reduceat(high, starts).astype(kind), absent
     )
+
+
+def ends_of(kind: np.dtype[Any]) -> tuple[Any, Any]:
+    """Return what no value is below, and what none is above."""
+    if kind.kind == "f":
+        return -np.inf, np.inf
+    whole = np.iinfo(np.int64)
+    return whole.min, whole.max
 
 
 def plain_values(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
