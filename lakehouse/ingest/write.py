@@ -239,8 +239,10 @@ def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
     times = times_of(prepared.good, state.schema)
     if times is None or not len(times):
         return choose_layout(state.schema, rows_per_day=1)
-    days = len(np.unique(times // NS_PER_DAY))
-    return choose_layout(state.schema, rows_per_day=len(times) / days)
+    days = times // NS_PER_DAY
+    seen = np.zeros(int(days.max() - days.min()) + 1, np.bool_)
+    seen[days - days.min()] = True
+    return choose_layout(state.schema, rows_per_day=len(times) / int(seen.sum()))
 
 
 def _put_quarantine(table: Table, prepared: Prepared, writer: str) -> QuarantineFile | None:

@@ -33,7 +33,7 @@ def test_advise_counts_the_periods_that_have_rows(tmp_path: Path) -> None:
     product.append(frame)
     files = {option.layout.split(",")[0]: option.files for option in advise_layout(product.state()).options}
 
-    assert files == {"date=day": 4, "date=month": 3, "date=year": 2, "date=none": 1}
+    assert files == {"date=day": 4, "date=week": 3, "date=month": 3, "date=year": 2, "date=none": 1}
 
 
 def test_advise_marks_what_the_rule_chooses_at_the_measured_density(tmp_path: Path) -> None:

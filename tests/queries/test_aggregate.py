@@ -84,7 +84,7 @@ def test_aggregates_are_those_of_the_rows(
     by: str | None,
 ) -> None:
     product = made_of(tmp_path_factory.mktemp("lake") / "lake", [frame_of(rows) for rows in batches])
-    bounds = {} if edges is None else {"start": edges[0] * STEP, "end": sum(edges) * STEP}
+    bounds: dict[str, Any] = {} if edges is None else {"start": edges[0] * STEP, "end": sum(edges) * STEP}
     scan = product.scan(**bounds)
     found = scan.aggregate(WHAT, by=by).to_polars()
     assert found.equals(oracle(scan.read().to_polars(), by))

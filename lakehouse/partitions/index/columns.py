@@ -99,7 +99,12 @@ class Mapped:
             self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
         self._bytes = np.frombuffer(self._map, np.uint8)
         self._path, self._places, self._sums = path, places, sums
-        if -(-len(self._bytes) // BLOCK) != len(sums):
+        outside = any(
+            place.offset < 0
+            or place.offset + place.length * np.dtype(place.dtype).itemsize > len(self._bytes)
+            for place in places.values()
+        )
+        if outside or -(-len(self._bytes) // BLOCK) != len(sums):
             raise self._damaged()
         self._good = np.zeros(len(sums), np.bool_)
 

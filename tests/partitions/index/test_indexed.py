@@ -169,7 +169,12 @@ def test_a_cold_reader_replays_only_what_came_after_the_index(
 ) -> None:
     read: list[str] = []
     get = LocalStore.get
-    monkeypatch.setattr(LocalStore, "get", lambda self, path: (read.append(path), get(self, path))[1])
+
+    def noted(self: LocalStore, path: str) -> bytes:
+        read.append(path)
+        return get(self, path)
+
+    monkeypatch.setattr(LocalStore, "get", noted)
     state = indexed.newest(LocalStore(lake), replay.table_path(ProductName("m", "p"), 1))
     assert state is not None
     assert state.version == 20

@@ -27,8 +27,7 @@ def data_files(draw: st.DrawFn) -> DataFile:
     if draw(st.booleans()):
         high = low
     first, last = sorted(draw(st.tuples(TIMES, TIMES)))
-    symbols = (None, None) if draw(st.integers(0, 9)) == 0 else (low, high)
-    times = (None, None) if draw(st.integers(0, 9)) == 0 else (first, last)
+    named, timed = draw(st.integers(0, 9)) > 0, draw(st.integers(0, 9)) > 0
     return DataFile(
         draw(st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)),
         draw(st.integers(0, 2**40)),
@@ -36,8 +35,10 @@ def data_files(draw: st.DrawFn) -> DataFile:
         draw(st.binary(min_size=32, max_size=32)).hex(),
         draw(st.binary(min_size=16, max_size=16)).hex(),
         draw(st.sampled_from([(), (("date", "2024-01-01"),), (("symbol", "é/"), ("date", None))])),
-        *symbols,
-        *times,
+        low if named else None,
+        high if named else None,
+        first if timed else None,
+        last if timed else None,
         draw(st.sampled_from([(), ("symbol", "time"), ("a,b",)])),
     )
 
