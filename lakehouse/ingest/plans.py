@@ -13,6 +13,7 @@ import pyarrow as pa
 from lakehouse.errors import KeyConflictError
 from lakehouse.partitions.arrays import integers, take_rows, times_of
 from lakehouse.partitions.keys import match
+from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import select_pieces, whole
@@ -71,6 +72,8 @@ class Plan:
     """files to take out"""
     proof: Callable[[Sequence[WrittenFile]], None] | None = None
     """looks at the written files before the commit, and raises; who has one moves rows and changes none"""
+    layout: Layout | None = None
+    """the layout of the rows, where it is another one than that of the version: every file goes"""
 
 
 def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:

@@ -115,7 +115,7 @@ def commit_plan(
                 with session.writing():
                     quarantine = _put_quarantine(table, prepared, writer)
                     record = _record(prepared, plan, provenance, operation, quarantine)
-                    layout = state.layout or Layout()
+                    layout = plan.layout or state.layout or Layout()
                     written = _write_files(table, state, layout, plan, writer)
                     with nullcontext() if attempt else table.queue():
                         commit = _publish(table, state, plan, written, record, provenance, writer)
@@ -187,6 +187,7 @@ def _publish(
         remove=plan.remove,
         transactions={key: 0 for key in keys if key},
         moves_only=plan.proof is not None,
+        layout=plan.layout,
     )
     if not table.exists:  # only now: what the planner refuses makes no table
         with suppress(AlreadyExistsError):  # another first write was faster

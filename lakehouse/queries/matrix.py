@@ -8,7 +8,7 @@ added to the sums of products.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.partitions.threads import in_worker, workers
+from lakehouse.partitions.threads import in_worker, side_by_side, workers
 from lakehouse.queries.buckets import Pieces, cut
 from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
@@ -120,7 +120,7 @@ class _Pivot:
                     last[mine], shift[mine], sums[mine], astray[mine], missing[mine], out[mine],
                 )
             )  # fmt: skip
-        _side_by_side(tasks)
+        side_by_side(lambda task: task(), tasks)
         if astray.any() and not question.every:
             return False
         self.moments.add(out, sums, missing=bool(missing.any()))
@@ -207,12 +207,3 @@ def _slabs(pieces: Pieces, question: Question) -> list[Interval]:
                 edges.append(edge)
                 begin = int(running[place])
     return [Interval(start, end) for start, end in pairwise([*edges, MAX_NS])]
-
-
-def _side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
-    if len(tasks) < 2 or in_worker():
-        for task in tasks:
-            task()
-        return
-    for future in [workers().submit(task) for task in tasks]:
-        future.result()
