@@ -96,10 +96,19 @@ def footer_of(store: Store, file: DataFile, time: str | None) -> Footer:
     return footer
 
 
-def parsed(store: Store, file: DataFile) -> Footer | None:
+def known_footer(store: Store, file: DataFile) -> Footer | None:
     """Return the footer of a data file if this process has it."""
     with _lock:
         return _footers.get((store.url, file.path))
+
+
+def passing_footer(store: Store, file: DataFile, time: str | None) -> Footer:
+    """Return the footer of a data file, and do not keep it: who reads the file looks at it again.
+
+    Raises:
+        IntegrityError: the file is missing, truncated or altered.
+    """
+    return known_footer(store, file) or _parse(store, file, time)
 
 
 @contextmanager

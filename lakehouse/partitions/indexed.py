@@ -25,7 +25,7 @@ from lakehouse.names import ProductName
 from lakehouse.partitions import replay
 from lakehouse.partitions.delta_log import read_metadata
 from lakehouse.partitions.done import Done
-from lakehouse.partitions.footers import Footer, footer_of, parsed
+from lakehouse.partitions.footers import Footer, known_footer, passing_footer
 from lakehouse.partitions.index import storage
 from lakehouse.partitions.index.build import part_of
 from lakehouse.partitions.index.columns import Array, DamagedIndexError, Held
@@ -211,10 +211,10 @@ def _footers(state: TableState, files: Sequence[DataFile], seconds: float) -> di
     found: dict[str, Footer] = {}
     until = perf_counter() + seconds
     for file in sorted(files, key=lambda file: file.min_symbol == file.max_symbol):
-        footer = parsed(state.store, file)
+        footer = known_footer(state.store, file)
         if footer is None and local and perf_counter() < until:
             with suppress(LakehouseError):
-                footer = footer_of(state.store, file, state.schema.time)
+                footer = passing_footer(state.store, file, state.schema.time)
         if footer is not None:
             found[file.path] = footer
     return found
