@@ -49,6 +49,10 @@ class LazyTable:
                 self._made = self._make()
             return self._made
 
+    def forget(self) -> None:
+        """Let go of the rows."""
+        self._made = None
+
     def __arrow_c_schema__(self) -> object:
         """Give the schema."""
         return self.schema.__arrow_c_schema__()
@@ -69,7 +73,8 @@ def lazy_rows(
         columns: that are needed, in the order of the schema.
         ranked: whether the stored sequence is a column too.
     """
-    schema = sql_schema(state.schema, columns, ranked=ranked)
+    kept = columns or state.schema.names[:1]  # rows are counted by a column, if by any
+    schema = sql_schema(state.schema, kept, ranked=ranked)
     return LazyTable(schema, lambda: decoded_rows(state, selections, schema))
 
 
@@ -77,10 +82,11 @@ def sql_schema(schema: TableSchema, columns: Sequence[str], *, ranked: bool = Fa
     """Return the types of some columns as DuckDB takes them: no zone, and the symbol as a dictionary."""
     import pyarrow as pa
 
-    fields = []
-    for column in schema.columns:
-        if column.name in columns:
-            fields.append(pa.field(column.name, _sql_type(column.type, symbol=column.name == schema.symbol)))
+    fields = [
+        pa.field(column.name, _sql_type(column.type, symbol=column.name == schema.symbol))
+        for column in schema.columns
+        if column.name in columns
+    ]
     return pa.schema([*fields, pa.field(SEQUENCE, pa.int32())] if ranked else fields)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.names import ProductName
 from lakehouse.queries.sql.decoded import LazyTable, lazy_rows, select
 from lakehouse.queries.sql.failures import translated
-from lakehouse.queries.sql.spares import dispose, spares
+from lakehouse.queries.sql.spares import spares
 from lakehouse.queries.sql.views import identifier, literal, view_statements
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Engine:
         self.tables: list[LazyTable] = []
         with translated({}):
             self.connection = spares().take()
-            self._finish = weakref.finalize(self, _end, self.connection, self._held, folder)
+            self._finish = weakref.finalize(self, _end, self.connection, self._held, self.tables, folder)
             self._run(f"SET GLOBAL temp_directory = {literal(str(folder))}")
             self._run(f"SET GLOBAL memory_limit = {literal(memory_limit)}")
 
@@ -203,11 +203,15 @@ def _columns(rows: pa.Table | pa.RecordBatch, schema: pa.Schema) -> list[Any]:
     return [column if column.type == kind else column.cast(kind) for column, kind in pairs]
 
 
-def _end(connection: duckdb.DuckDBPyConnection, held: ExitStack, folder: Path) -> None:
+def _end(
+    connection: duckdb.DuckDBPyConnection, held: ExitStack, tables: Sequence[LazyTable], folder: Path
+) -> None:
     """Free what an engine held; what it spilled is gone when this returns."""
+    for table in tables:
+        table.forget()
     if any(folder.iterdir()):
         connection.close()
     else:
-        dispose(connection)
+        spares().give_back(connection)
     shutil.rmtree(folder, ignore_errors=True)
     held.close()
