@@ -65,7 +65,7 @@ def _row_names(node: Node) -> list[str]:
 
 def _is_unknown(node: Node) -> bool:
     """Say whether a node can use columns that it does not name."""
-    if node.get("type") in _UNKNOWN_TYPES or node.get("ref_type") == "NATURAL":
+    if str(node.get("type")) in _UNKNOWN_TYPES or node.get("ref_type") == "NATURAL":
         return True
     renamed = node.get("type") == "BASE_TABLE" and node.get("column_name_alias")
     return bool(renamed) or (node.get("class") == "STAR" and any(key in node for key in _RESHAPING))

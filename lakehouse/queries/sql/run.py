@@ -88,7 +88,8 @@ def explain_sql(
         question = _ask(duck, text, resolve, parameters, known, prune=prune, engine=None)
     finally:
         duck.close()
-    return QueryPlan(tuple(map(scan_plan, question.sources)), question.notes)
+    plans = tuple(map(scan_plan, question.sources))
+    return QueryPlan(plans, question.notes if plans else ("The query reads no product.",))
 
 
 @dataclass(frozen=True, slots=True)

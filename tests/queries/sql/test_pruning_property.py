@@ -1,4 +1,4 @@
-"""What is read, and by whom, never changes the answer: random queries, unpruned, pruned, and decoded by us."""
+"""What is read, and by whom, never changes the answer: random queries, unpruned, pruned, decoded by us."""
 
 from __future__ import annotations
 
