@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.verify import Verification
     from lakehouse.product import Product
+    from lakehouse.queries import analytics
+    from lakehouse.queries.computation import Computation
     from lakehouse.queries.difference import Difference
     from lakehouse.queries.result import Result
     from lakehouse.queries.scan import Scan
@@ -47,6 +49,7 @@ _HOMES = {
     "Column": "lakehouse.schema",
     "Commit": "lakehouse.partitions.commit_record",
     "CompactReport": "lakehouse.maintenance.compact",
+    "Computation": "lakehouse.queries.computation",
     "Contract": "lakehouse.catalog.contract",
     "ContractDiff": "lakehouse.catalog.contract",
     "Diagnosis": "lakehouse.maintenance.doctor",
@@ -70,6 +73,7 @@ _HOMES = {
     "TableSchema": "lakehouse.schema",
     "Transaction": "lakehouse.transaction",
     "Verification": "lakehouse.partitions.verify",
+    "analytics": "lakehouse.queries.analytics:",
     "checkout": "lakehouse.opening",
     "open": "lakehouse.opening:open_lake",
 }
@@ -79,6 +83,7 @@ __all__ = [
     "Column",
     "Commit",
     "CompactReport",
+    "Computation",
     "Contract",
     "ContractDiff",
     "Diagnosis",
@@ -104,6 +109,7 @@ __all__ = [
     "Transaction",
     "Verification",
     "__version__",
+    "analytics",
     "checkout",
     "open",
 ]
@@ -113,8 +119,9 @@ def __getattr__(name: str) -> Any:
     """Load a public name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'lakehouse' has no attribute {name!r}")
-    module, _, attribute = _HOMES[name].partition(":")
-    value = getattr(import_module(module), attribute or name)
+    home, colon, attribute = _HOMES[name].partition(":")
+    module = import_module(home)
+    value = module if colon and not attribute else getattr(module, attribute or name)
     globals()[name] = value
     return value
 

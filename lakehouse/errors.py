@@ -21,7 +21,6 @@ A message says what happened, with what, and the choices; `hint` says what to do
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -44,6 +43,8 @@ class NotFoundError(LakehouseError, LookupError):
     @classmethod
     def among(cls, kind: str, name: str, choices: Iterable[str]) -> NotFoundError:
         """Build the error for a `name` that is not one of `choices`, with the nearest ones as a hint."""
+        import difflib
+
         known = sorted(choices)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         shown = ", ".join(known[:12]) + (f", … ({len(known)} in all)" if len(known) > 12 else "")

@@ -54,19 +54,13 @@ def export_lock(lake: Lake, lock: str | Path | Lock, target: str | Path) -> Stor
 
 
 def _copy_product(source: Store, target: Store, state: TableState) -> None:
-    from lakehouse.partitions.table import Table
+    from lakehouse.partitions.table import Table, Terms
 
     for file in state.files:
         _copy(source, target, file.path)
     _copy_folder(source, target, f"catalog/products/{state.name.domain}/{state.name.product}")
-    table = Table(
-        target,
-        state.name,
-        state.major,
-        state.schema,
-        contract_version=state.contract_version,
-        layout=state.layout,
-    )
+    terms = Terms(state.schema, state.contract_version, state.layout)
+    table = Table(target, state.name, state.major, lambda: terms)
     _commit_files(table, state, f"version {state.version} of {source.url}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lakehouse.comparison import LakeDifference
     from lakehouse.ingest.backfill import BackfillReport, Progress
     from lakehouse.ingest.sources.base import Source
+    from lakehouse.partitions.table import Terms
     from lakehouse.partitions.verify import Verification
     from lakehouse.transaction import Transaction
 
@@ -52,7 +54,7 @@ class Lake(Upkeep):
 
     def products(self) -> list[str]:
         """Return the names of all products, sorted."""
-        from lakehouse.catalog.products import list_products
+        from lakehouse.catalog.product_names import list_products
 
         return [str(name) for name in list_products(self.store)]
 
@@ -63,7 +65,7 @@ class Lake(Upkeep):
             NotFoundError: there is none of that name; the nearest ones are in the hint.
             ArgumentError: it is no `domain.product`.
         """
-        from lakehouse.catalog.products import contract_versions
+        from lakehouse.catalog.product_names import contract_versions
 
         parsed = ProductName.parse(name)
         return self._product(parsed, contract_versions(self.store, parsed)[-1])
@@ -74,10 +76,10 @@ class Lake(Upkeep):
         Raises:
             NotFoundError: there is no such product or major version.
         """
-        from lakehouse.catalog.products import load_contract
+        from lakehouse.catalog.product_names import choose_version
 
         parsed = ProductName.parse(name)
-        return self._product(parsed, load_contract(self.store, parsed, major=major).version)
+        return self._product(parsed, choose_version(self.store, parsed, major=major))
 
     def domains(self) -> list[Domain]:
         """Return every domain with its owners and retention."""
@@ -324,12 +326,28 @@ class Lake(Upkeep):
         return f"<Lake {self.url}>"
 
     def _product(self, name: ProductName, version: str, known: Contract | None = None) -> Product:
-        """Return a product; the table of one contract version is shared, so that its state stays warm."""
-        from lakehouse.catalog.products import load_contract
-        from lakehouse.maintenance.tables import table_under
+        """Return a product; the table of one contract version is shared, so that its state stays warm.
+
+        The contract is read on first use: the log of a table says all that a reader needs.
+        """
+        from lakehouse.catalog.versions import major_of
+        from lakehouse.partitions.table import Table
 
         key = (name, version)
         if key not in self._tables:
-            contract = known or load_contract(self.store, name, version)
-            self._tables[key] = Product(table_under(self.store, contract), contract)
+            contract = cache(lambda: known or _load_contract(self.store, name, version))
+            table = Table(self.store, name, major_of(version), lambda: _terms_of(contract()))
+            self._tables[key] = Product(table, contract)
         return self._tables[key]
+
+
+def _load_contract(store: Store, name: ProductName, version: str) -> Contract:
+    from lakehouse.catalog.products import load_contract
+
+    return load_contract(store, name, version)
+
+
+def _terms_of(contract: Contract) -> Terms:
+    from lakehouse.maintenance.tables import terms_of
+
+    return terms_of(contract)

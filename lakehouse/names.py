@@ -8,7 +8,7 @@ that ignores case.
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -87,6 +87,11 @@ def check_document_name(text: str, *, kind: str) -> str:
     return text
 
 
+def fresh_id() -> str:
+    """Return 32 random hex digits, unique for ever."""
+    return os.urandom(16).hex()
+
+
 def encode_symbol(symbol: str) -> str:
     """Write a symbol as a folder name that is legal, and distinct, on Linux, macOS and Windows.
 
@@ -99,6 +104,8 @@ def encode_symbol(symbol: str) -> str:
     if (
         len(body) > _LONGEST_FOLDER
     ):  # no disk takes it: the log still has the symbol, the folder only has to be its own
+        import hashlib  # it loads OpenSSL
+
         own = hashlib.sha256(body.encode()).hexdigest()[:32].upper()
         return f"{body[: _LONGEST_FOLDER - 40].rpartition('%')[0]}~{own}"
     return body[:-1] + "%2E" if body.endswith(".") else body

@@ -29,10 +29,11 @@ def open_lake(url: str | Path, *, create: bool = False) -> Lake:
         StorageError: the place can not be written, or is a bucket where two writers can both win.
     """
     from lakehouse.catalog.lake_document import LAKE_DOCUMENT, create_lake, read_lake
-    from lakehouse.store.probe import require_safe
 
     store = open_store(url)
     if create and store.size(LAKE_DOCUMENT) is None:
+        from lakehouse.store.probe import require_safe
+
         require_safe(store)
         with suppress(AlreadyExistsError):  # another process made it in between
             create_lake(store)

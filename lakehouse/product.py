@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.session import session_of
@@ -189,10 +189,19 @@ class PinnedProduct(ReadableProduct):
 class Product(ReadableProduct, Writable["Commit"]):
     """A product of an open lake: reads see the newest version, writes make the next."""
 
-    def __init__(self, table: Table, contract: Contract) -> None:
+    def __init__(self, table: Table, contract: Callable[[], Contract]) -> None:
         self.name = table.name
-        self.contract = contract
         self.table = table
+        self._contract = contract
+
+    @property
+    def contract(self) -> Contract:
+        """The contract against which rows are checked; read on first use, since reads do without it.
+
+        Raises:
+            ContractError: its document is broken.
+        """
+        return self._contract()
 
     def state(self, *, version: int | None = None, time: Any = None) -> TableState:
         """Return the head, a version, or the version of a time.

@@ -19,6 +19,7 @@ from lakehouse.pinning import snapshot_states
 from lakehouse.writing import Writable
 
 if TYPE_CHECKING:
+    from lakehouse.catalog.contract import Contract
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.ingest.verbs import PendingWrite
     from lakehouse.lake import Lake
@@ -40,8 +41,12 @@ class TransactionProduct(Writable[None]):
     def __init__(self, transaction: Transaction, product: Product) -> None:
         self._transaction = transaction
         self.product = product
-        self.contract = product.contract
         self.table = product.table
+
+    @property
+    def contract(self) -> Contract:
+        """The contract against which rows are checked."""
+        return self.product.contract
 
     def _take(self, pending: PendingWrite) -> None:
         self._transaction.add(self.product, pending)

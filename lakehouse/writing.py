@@ -30,10 +30,13 @@ class Writable(ABC, Generic[Answer]):
     All take `author=`, `source=`, `message=` and `idempotency_key=`, for the record of the commit.
     """
 
-    contract: Contract
-    """against which rows are checked"""
     table: Table
-    """where they go"""
+    """where rows go"""
+
+    @property
+    @abstractmethod
+    def contract(self) -> Contract:
+        """The contract against which rows are checked."""
 
     @abstractmethod
     def _take(self, pending: PendingWrite) -> Answer:

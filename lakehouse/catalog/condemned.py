@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from lakehouse.catalog.documents import now_iso, read_json, take, to_json
 from lakehouse.catalog.process import Process, this_process
 from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError
+from lakehouse.names import fresh_id
 from lakehouse.store import Store
 from lakehouse.times import to_nanoseconds
 
@@ -78,7 +78,7 @@ def publish_condemned(
     """Publish a list of files to delete, and of the leases that were there."""
     listed = tuple(sorted(files))
     found = Condemned(
-        uuid.uuid4().hex, now_iso(), author, this_process(), time.monotonic_ns(), listed, dict(sessions)
+        fresh_id(), now_iso(), author, this_process(), time.monotonic_ns(), listed, dict(sessions)
     )
     store.put_if_absent(found.path, to_json(asdict(found)))
     return found
@@ -87,7 +87,7 @@ def publish_condemned(
 @contextmanager
 def collecting() -> Iterator[str]:
     """Give the run of a collector an id, under which it marks lists as its own while the block lasts."""
-    run = uuid.uuid4().hex
+    run = fresh_id()
     _runs.add(run)
     try:
         yield run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 
 from lakehouse.catalog.documents import FORMAT, now_iso, read_json, take, to_json
@@ -31,6 +30,8 @@ def create_lake(store: Store) -> LakeDocument:
         AlreadyExistsError: it is one already.
         StorageError: the disk or bucket refused.
     """
+    import uuid
+
     document = LakeDocument(FORMAT, str(uuid.uuid4()), now_iso())
     try:
         store.put_if_absent(LAKE_DOCUMENT, to_json({"id": document.id, "created": document.created}))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from lakehouse.catalog.documents import check_format, storable, take
 from lakehouse.catalog.pinned import PinnedProduct, Snapshot, products_from
 from lakehouse.catalog.pins import list_pins, load_pin, publish_pin
 from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, NotFoundError, StorageError
+from lakehouse.names import fresh_id
 from lakehouse.store import durable
 from lakehouse.store.disk_errors import translated
 
@@ -170,7 +170,7 @@ def _standing(target: Path) -> Lock | None:
 
 def _publish(target: Path, data: bytes, *, overwrite: bool) -> None:
     """Write a file whole, and give it its name only then; the file is the user's own, and in no lake."""
-    temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
+    temporary = target.parent / f".tmp-{fresh_id()}"
     with translated(str(target)):
         durable.make_folder(target.parent)
         try:

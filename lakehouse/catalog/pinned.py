@@ -9,7 +9,6 @@ set exist.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from lakehouse.errors import (
     NotFoundError,
     StorageError,
 )
-from lakehouse.names import ProductName
+from lakehouse.names import ProductName, fresh_id
 from lakehouse.store import Store, check_path
 
 _DROPPED = ".dropped"
@@ -129,7 +128,7 @@ def publish_set(
     pinned = tuple(
         _publish_manifest(store, f"{folder}/{name}", key, *products[key]) for key in sorted(products)
     )
-    identity = identity or uuid.uuid4().hex
+    identity = identity or fresh_id()
     result = Snapshot(name, identity, now_iso(), storable(author), storable(message), pinned)
     try:
         store.put_if_absent(f"{folder}/{name}.json", to_json(to_fields(result)))

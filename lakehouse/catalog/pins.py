@@ -5,7 +5,6 @@ Garbage collection takes every pin for a root, so a pin is published before its 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 
 from lakehouse.catalog.pinned import (
@@ -18,7 +17,7 @@ from lakehouse.catalog.pinned import (
     set_names,
 )
 from lakehouse.errors import NotFoundError
-from lakehouse.names import ProductName, check_document_name
+from lakehouse.names import ProductName, check_document_name, fresh_id
 from lakehouse.store import Store
 
 FOLDER = "catalog/pins"
@@ -36,7 +35,7 @@ def publish_pin(
     Raises:
         ArgumentError: there are no products.
     """
-    identity = uuid.uuid4().hex
+    identity = fresh_id()
     return publish_set(store, FOLDER, identity, products, author=author, message=message, identity=identity)
 
 

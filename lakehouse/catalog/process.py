@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 import time
-import uuid
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,9 +64,11 @@ def boot_time_s() -> float:
 @cache
 def _machine() -> str:
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:  # no Linux
+        import uuid
+
         return f"{platform.node()}/{uuid.getnode():012x}"
 
 

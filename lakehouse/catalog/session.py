@@ -11,7 +11,6 @@ import math
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TypeVar
@@ -29,7 +28,6 @@ from lakehouse.catalog.claims import (
     lease_path,
     time_to_live_s,
 )
-from lakehouse.catalog.condemned import files_being_deleted
 from lakehouse.catalog.documents import now_iso
 from lakehouse.catalog.holdings import Holdings, State
 from lakehouse.catalog.process import boot_time_s, this_process
@@ -40,6 +38,7 @@ from lakehouse.errors import (
     NotFoundError,
     StorageError,
 )
+from lakehouse.names import fresh_id
 from lakehouse.store import Store
 
 Version = TypeVar("Version", bound=State)
@@ -230,7 +229,7 @@ class Session:
 
     def _begin(self) -> None:
         """Be a new session that holds nothing."""
-        self._id = uuid.uuid4().hex
+        self._id = fresh_id()
         self._opened = now_iso()
         self._number, self._superseded, self._unsettled = 0, [], 0
         self._unable = False
@@ -336,6 +335,8 @@ class Session:
             del self._superseded[0]
 
     def _refuse_condemned(self, table: str, state: State) -> None:
+        from lakehouse.catalog.condemned import files_being_deleted  # old versions are rarely asked for
+
         if self._unable:
             return
         condemned = files_being_deleted(self._store)

@@ -29,6 +29,15 @@ def parse_version(text: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
+def major_of(version: str) -> int:
+    """Return the major number of a version.
+
+    Raises:
+        ContractError: the text is no version.
+    """
+    return parse_version(version)[0]
+
+
 def is_version(text: str) -> bool:
     """Say whether `text` is a contract version."""
     return _VERSION.fullmatch(text) is not None

@@ -109,7 +109,7 @@ def advise_layout(state: TableState) -> Advice:
 
 def _days(state: TableState) -> npt.NDArray[np.int64]:
     """Return the UTC days with rows, file by file, so that memory stays at the size of one file's times."""
-    from lakehouse.partitions.parquet_files import times_of
+    from lakehouse.partitions.arrays import times_of
     from lakehouse.queries.scan import Scan
 
     found: set[int] = set()

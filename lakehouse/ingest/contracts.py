@@ -8,13 +8,8 @@ from typing import Any
 
 from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.infer import infer_contract
-from lakehouse.catalog.products import (
-    contract_versions,
-    create_product,
-    list_products,
-    load_contract,
-    publish_contract,
-)
+from lakehouse.catalog.product_names import contract_versions, list_products
+from lakehouse.catalog.products import create_product, load_contract, publish_contract
 from lakehouse.catalog.versions import parse_version
 from lakehouse.errors import ArgumentError, ContractError
 from lakehouse.ingest.frames import to_table

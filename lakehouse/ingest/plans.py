@@ -11,9 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import KeyConflictError
-from lakehouse.partitions.arrays import integers, take_rows
+from lakehouse.partitions.arrays import integers, take_rows, times_of
 from lakehouse.partitions.keys import match
-from lakehouse.partitions.parquet_files import WrittenFile, times_of
+from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import select_pieces, whole
 from lakehouse.partitions.sorting import Symbols, sort_order, tie_ranks

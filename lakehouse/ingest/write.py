@@ -27,9 +27,10 @@ from lakehouse.errors import AlreadyExistsError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
 from lakehouse.ingest.plans import Plan, plan_append
 from lakehouse.ingest.prepare import Prepared
+from lakehouse.partitions.arrays import times_of
 from lakehouse.partitions.commit_record import Commit, QuarantineFile
 from lakehouse.partitions.layout import Layout, choose_layout
-from lakehouse.partitions.parquet_files import WrittenFile, discard, times_of, write_data_files
+from lakehouse.partitions.parquet_files import WrittenFile, discard, write_data_files
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table
 from lakehouse.schema import SEQUENCE, stored_schema

@@ -12,7 +12,7 @@ from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.ingest.plans import Plan, Scope, plan_replace
 from lakehouse.ingest.write import NothingToDoError, Provenance, commit_without_rows
 from lakehouse.maintenance.holding import Held, holders_of
-from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.arrays import times_of
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import select_pieces
 from lakehouse.times import MIN_NS, Interval, to_iso, to_nanoseconds

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.threads import workers
+from lakehouse.schema import TableSchema
+from lakehouse.times import NS_PER_DAY
 
 Integers = npt.NDArray[np.int64]
 
@@ -30,6 +32,25 @@ def integers(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     if data is None:
         return np.zeros(0, dtype)
     return np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+
+
+def valid_rows(array: pa.Array) -> Integers:
+    """Return the rows that are not null, rising; `drop_null` and its kin load pyarrow.compute."""
+    bits = array.buffers()[0]
+    if bits is None:
+        return np.arange(len(array))
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+    found: Integers = np.flatnonzero(flags[array.offset : array.offset + len(array)])
+    return found
+
+
+def distinct(values: npt.NDArray[Any]) -> Integers:
+    """Return the distinct integers of an array, rising; `np.unique` loads numpy's masked arrays."""
+    ordered = np.sort(np.asarray(values, np.int64))
+    kept = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=kept[1:])
+    found: Integers = ordered[kept]
+    return found
 
 
 def int64_array(values: npt.NDArray[Any]) -> pa.Array:
@@ -81,6 +102,19 @@ def take_rows(table: pa.Table, rows: npt.NDArray[Any]) -> pa.Table:
 def empty_table(schema: pa.Schema) -> pa.Table:
     """Return a table of a schema without rows."""
     return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def times_of(rows: pa.Table, schema: TableSchema) -> npt.NDArray[np.int64] | None:
+    """Return the time column as UTC nanoseconds."""
+    if schema.time is None:
+        return None
+    column = rows.column(schema.time)
+    values = integers(column)
+    if pa.types.is_date32(column.type):
+        return values.astype(np.int64) * NS_PER_DAY
+    if pa.types.is_timestamp(column.type) and column.type.unit == "us":
+        return values * 1000
+    return values
 
 
 def _dtype(kind: pa.DataType) -> np.dtype[Any]:

@@ -8,20 +8,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from lakehouse.errors import NotFoundError
-from lakehouse.partitions.arrays import text_array
+from lakehouse.partitions.arrays import integers, valid_rows
 from lakehouse.partitions.delta_log import FILE_TAGS, Action, file_of
+from lakehouse.partitions.parquet_reader import open_parquet
 from lakehouse.partitions.state import DataFile
 from lakehouse.store import Store
 
-_ADD = ("path", "size", "stats", "partitionValues", "tags")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TEXTS = ("path", "size", "stats")
+_ADD = (*_TEXTS, "partitionValues", "tags")
 
 
 def checkpoint_path(table: str, version: int) -> str:
@@ -50,23 +52,31 @@ def read_checkpoint(path: Path, *, table: str) -> tuple[list[Action], list[DataF
     Raises:
         IntegrityError: another writer added a file without our tags.
     """
-    with pq.ParquetFile(path) as file:  # pq.read_table takes no part of a column
-        rows = file.read(["txn", "metaData", *(f"add.{name}" for name in _ADD)])
+    with open_parquet(path) as file:
+        rows = file.read(["txn", "metaData", *(f"add.{name}" for name in _ADD)], threads=True)
     actions = [action for name in ("txn", "metaData") for action in _actions(rows, name)]
     return actions, list(_files(rows.column("add"), table))
 
 
 def _actions(rows: pa.Table, name: str) -> Iterator[Action]:
-    for value in rows.column(name).drop_null().to_pylist():
-        yield {name: value}
+    for chunk in rows.column(name).chunks:
+        yield from ({name: chunk[row].as_py()} for row in valid_rows(chunk).tolist())
 
 
 def _files(adds: pa.ChunkedArray, table: str) -> Iterator[DataFile]:
     partition_of = lru_cache(maxsize=4096)(lambda items: tuple(dict(items).items()))
-    for chunk in adds.drop_null().chunks:
-        tags = chunk.field("tags")
-        columns: list[list[Any]] = [chunk.field(name).to_pylist() for name in _ADD[:3]]
-        partitions = (partition_of(tuple(items)) for items in chunk.field("partitionValues").to_pylist())
-        found = (pc.map_lookup(tags, name, "first").to_pylist() for name in text_array(FILE_TAGS))
-        for path, size, statistics, partition, *named in zip(*columns, partitions, *found, strict=True):
-            yield file_of(table, path, size, statistics, partition, *named)
+    for chunk in adds.chunks:
+        paths, sizes, statistics = (chunk.field(name).to_pylist() for name in _TEXTS)
+        partitions, tags = (list(_maps(chunk.field(name))) for name in ("partitionValues", "tags"))
+        for row in valid_rows(chunk).tolist():  # the others are of other actions
+            found, partition = dict(tags[row]), partition_of(partitions[row])
+            yield file_of(
+                table, paths[row], sizes[row], statistics[row], partition, *map(found.get, FILE_TAGS)
+            )
+
+
+def _maps(column: pa.MapArray) -> Iterator[tuple[tuple[str, str | None], ...]]:
+    """Yield the items of each map; none of a map that is null."""
+    items = list(zip(column.keys.to_pylist(), column.items.to_pylist(), strict=True))
+    offsets = integers(column.offsets).tolist()
+    return (tuple(items[low:high]) for low, high in pairwise(offsets))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -124,6 +123,8 @@ def read_metadata(metadata: Mapping[str, Any]) -> tuple[TableSchema, Layout, str
 
 def new_table_id() -> str:
     """Return a fresh Delta table id."""
+    import uuid
+
     return str(uuid.uuid4())
 
 

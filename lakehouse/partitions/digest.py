@@ -7,7 +7,6 @@ The rule is `DIGEST.md` beside this file: version 1, bit-exact, with test vector
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -127,6 +126,8 @@ def _text_terms(
     values: Sequence[str | None], salt: np.uint64, multipliers: Sequence[np.uint64]
 ) -> Iterator[Words]:
     """Yield for each lane what each text contributes, and 0 for null at the end."""
+    import hashlib  # it loads OpenSSL, and reads, which only add digests up, hash nothing
+
     texts = [(value or "").encode("utf-8") for value in values]
     raw = b"".join(hashlib.blake2b(text, digest_size=16).digest() for text in texts)
     null = np.array([*(value is None for value in values), True], np.bool_)
@@ -155,6 +156,8 @@ def _pieces(length: int) -> Iterator[slice]:
 
 
 def _salts(name: str) -> tuple[np.uint64, np.uint64, np.uint64]:
+    import hashlib
+
     raw = hashlib.blake2b(name.encode("utf-8"), digest_size=24).digest()
     salt, first, second = (int.from_bytes(raw[i : i + 8], "little") for i in (0, 8, 16))
     return np.uint64(salt), np.uint64(first | 1), np.uint64(second | 1)

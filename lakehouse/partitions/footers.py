@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
 from lakehouse.partitions import footer_checksum
+from lakehouse.partitions.arrays import distinct
+from lakehouse.partitions.parquet_reader import read_footer
 from lakehouse.partitions.segments import SEGMENTS_KEY
 from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pyarrow._parquet import FileMetaData
 
     from lakehouse.partitions.state import DataFile
     from lakehouse.store import Store
@@ -43,7 +46,7 @@ _DELETIONS = 3
 class Footer:
     """One data file's footer; a piece is the rows of one symbol in one row group."""
 
-    metadata: pq.FileMetaData
+    metadata: FileMetaData
     """as parsed by pyarrow"""
     symbols: tuple[str, ...]
     """symbols in the file, sorted; ('',) in a table without symbols"""
@@ -165,7 +168,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         raise IntegrityError(f"The data file {file.path} has {metadata.num_rows} rows, not {file.rows}.")
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     # A piece begins where a symbol or a row group begins.
-    piece_starts = np.union1d(starts[:-1], group_starts[:-1])
+    piece_starts = distinct(np.concatenate([starts[:-1], group_starts[:-1]]))
     code = np.searchsorted(starts, piece_starts, "right") - 1
     group = np.searchsorted(group_starts, piece_starts, "right") - 1
     first, last = _time_ranges(metadata, segments, time, code, group)
@@ -184,7 +187,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
     )
 
 
-def _read_footer(local: Path) -> pq.FileMetaData:
+def _read_footer(local: Path) -> FileMetaData:
     """Parse a footer after a look at its checksum.
 
     Raises:
@@ -192,11 +195,11 @@ def _read_footer(local: Path) -> pq.FileMetaData:
     """
     if not footer_checksum.is_intact(local):
         raise ValueError("the footer does not have its checksum")
-    return pq.read_metadata(local)
+    return read_footer(local)
 
 
 def _time_ranges(
-    metadata: pq.FileMetaData,
+    metadata: FileMetaData,
     segments: dict[str, list[int]],
     time: str | None,
     code: Integers,
@@ -218,7 +221,7 @@ def _time_ranges(
     return first, last
 
 
-def _leaf(metadata: pq.FileMetaData, name: str) -> int:
+def _leaf(metadata: FileMetaData, name: str) -> int:
     return int(metadata.schema.names.index(name))
 
 

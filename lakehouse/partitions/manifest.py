@@ -15,13 +15,13 @@ from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError
 from lakehouse.names import ProductName
 from lakehouse.partitions.arrays import nullable_array
 from lakehouse.partitions.file_list import FileList
 from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.parquet_reader import open_parquet, read_footer
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import Store
@@ -49,6 +49,8 @@ _SCHEMA = pa.schema(
 
 def encode_manifest(state: TableState) -> bytes:
     """Write a version; equal versions give equal bytes."""
+    import pyarrow.parquet as pq
+
     table = {
         "format": FORMAT,
         "product": str(state.name),
@@ -84,7 +86,7 @@ def decode_manifest(store: Store, data: bytes, *, where: str) -> TableState:
         IntegrityError: the manifest is torn, altered, or of a later format.
     """
     try:
-        metadata = pq.read_metadata(pa.BufferReader(data))
+        metadata = read_footer(pa.py_buffer(data))
         table = json.loads(metadata.metadata[_KEY])
         if table["format"] != FORMAT:
             raise IntegrityError(
@@ -105,8 +107,8 @@ def manifest_paths(data: bytes, *, where: str) -> list[str]:
         IntegrityError: the manifest is torn or altered.
     """
     try:
-        rows = pq.read_table(pa.BufferReader(data), columns=["path"], use_threads=False)
-        return list(rows.column("path").to_pylist())
+        with open_parquet(pa.py_buffer(data)) as file:
+            return list(file.read(["path"]).column("path").to_pylist())
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _torn(where) from error
 
@@ -131,7 +133,8 @@ def _files(data: bytes, where: str) -> tuple[DataFile, ...]:
     partition_of = cache(lambda text: tuple(json.loads(text).items()))
     columns_of = cache(lambda text: tuple(json.loads(text)))
     try:
-        rows = pq.read_table(pa.BufferReader(data), use_threads=False)
+        with open_parquet(pa.py_buffer(data)) as file:
+            rows = file.read(_SCHEMA.names)
         columns: dict[str, Iterable[Any]] = {name: rows.column(name).to_pylist() for name in _SCHEMA.names}
         columns["partition"] = map(partition_of, columns["partition"])
         columns["columns"] = map(columns_of, columns["columns"])

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.partitions import digest as digests
-from lakehouse.partitions.arrays import int64_array, integers
+from lakehouse.partitions.arrays import int64_array, times_of
 from lakehouse.partitions.encoding import OWN_ROW_GROUP, encode
 from lakehouse.partitions.layout import (
     LARGEST_GOOD_FILE_IN_BYTES,
@@ -37,7 +37,6 @@ from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import DataFile
 from lakehouse.partitions.threads import workers
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
-from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
     from lakehouse.store import Store
@@ -90,19 +89,6 @@ def discard(store: Store, written: list[WrittenFile]) -> None:
     """Delete files that no commit has named."""
     for each in written:
         store.delete(each.file.path)
-
-
-def times_of(rows: pa.Table, schema: TableSchema) -> npt.NDArray[np.int64] | None:
-    """Return the time column as UTC nanoseconds."""
-    if schema.time is None:
-        return None
-    column = rows.column(schema.time)
-    values = integers(column)
-    if pa.types.is_date32(column.type):
-        return values.astype(np.int64) * NS_PER_DAY
-    if pa.types.is_timestamp(column.type) and column.type.unit == "us":
-        return values * 1000
-    return values
 
 
 def _partitions(

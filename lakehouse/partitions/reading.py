@@ -10,27 +10,35 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import dictionary_array, empty_table, int64_array, integers
-from lakehouse.partitions.footers import Footer
-from lakehouse.partitions.parquet_files import times_of
-from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.arrays import dictionary_array, empty_table, integers
+from lakehouse.partitions.blocks import Columns, cut_blocks, decode_blocks
+from lakehouse.partitions.gathering import gather, symbol_text
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
+from lakehouse.partitions.spans import Layout, Spans, cut, lay_out, limited, ordered
 from lakehouse.partitions.state import TableState
-from lakehouse.partitions.threads import workers
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
-from lakehouse.times import Interval
+from lakehouse.times import NS_PER_DAY, Interval
 
 Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """Decoded rows of one file."""
+class Decoded:
+    """Decoded columns, and where in them the rows lie that were asked for."""
 
-    table: pa.Table
-    codes: npt.NDArray[np.int32]
-    times: Integers | None
+    symbols: tuple[str, ...]
+    """sorted; the spans tell them by position"""
+    spans: Spans
+    """in the total order (symbol, time, sequence)"""
+    columns: Columns
+    """each column, as stored, in each block"""
+    types: dict[str, pa.DataType]
+    """of the columns, as stored"""
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return the rows of one column, as stored."""
+        return gather(self.columns[name], self.types[name], self.spans)
 
 
 def read_rows(
@@ -50,13 +58,6 @@ def read_rows(
     return decode(state, select_pieces(state, symbols, interval), interval, columns)
 
 
-def read_stored(
-    state: TableState, selections: Sequence[Selection], interval: Interval | None = None
-) -> pa.Table:
-    """Return chosen rows as they are stored, with the sequence, in the total order; the symbol is encoded."""
-    return _decode(state, selections, interval or Interval(), stored_schema(state.schema))
-
-
 def decode(
     state: TableState,
     selections: Sequence[Selection],
@@ -65,140 +66,118 @@ def decode(
 ) -> pa.Table:
     """Decode chosen pieces, cut them to the interval, and put the rows in order."""
     names = state.schema.names if columns is None else tuple(columns)
-    stored = pa.schema([field for field in stored_schema(state.schema) if field.name in names])
-    table = _decode(state, selections, interval, stored)
-    return to_reader_types(table, state.schema, names)
+    return _for_readers(state.schema, find_rows(state, selections, interval, names), names)
+
+
+def decode_ends(
+    state: TableState, selections: Sequence[Selection], count: int, *, last: bool, columns: Sequence[str]
+) -> pa.Table:
+    """Decode chosen pieces, and return the first or the last `count` rows of each symbol among them."""
+    found = find_rows(state, selections, Interval(), columns)
+    kept = limited(found.spans, count, last=last)
+    return _for_readers(state.schema, Decoded(found.symbols, kept, found.columns, found.types), columns)
+
+
+def read_stored(
+    state: TableState, selections: Sequence[Selection], interval: Interval | None = None
+) -> pa.Table:
+    """Return chosen rows as they are stored, with the sequence, in the total order; the symbol is encoded."""
+    stored = stored_schema(state.schema)
+    if not selections:
+        return empty_table(stored)
+    found = find_rows(state, selections, interval or Interval(), stored.names)
+    columns = []
+    for field in stored:
+        if field.name == state.schema.symbol:
+            codes = np.repeat(found.spans.rank.astype(np.int32), found.spans.length)
+            columns.append(dictionary_array(codes, found.symbols))
+        else:
+            columns.append(found.column(field.name))
+    return pa.Table.from_arrays(columns, names=stored.names)
 
 
 def to_reader_types(table: pa.Table, schema: TableSchema, names: Sequence[str]) -> pa.Table:
     """Give stored columns the types and the order that readers get; the symbol becomes plain strings."""
     target = arrow_schema(schema, tuple(names))
-    columns = []
-    for field in target:
-        column = table.column(field.name)
-        if pa.types.is_timestamp(field.type) and pa.types.is_int64(column.type):
-            column = pa.chunked_array([chunk.view(field.type) for chunk in column.chunks], field.type)
-        columns.append(column if column.type == field.type else column.cast(field.type))
+    columns = [_to_type(table.column(field.name), field.type) for field in target]
     return pa.Table.from_arrays(columns, schema=target)
 
 
-def _decode(
-    state: TableState, selections: Sequence[Selection], interval: Interval, stored: pa.Schema
-) -> pa.Table:
-    names = tuple(sorted({symbol for selection in selections for symbol in selection.symbols}))
-    rank = {symbol: position for position, symbol in enumerate(names)}
-    several = len(selections) > 1
+def find_rows(
+    state: TableState, selections: Sequence[Selection], interval: Interval, names: Sequence[str]
+) -> Decoded:
+    """Decode columns of chosen pieces, and find in them the rows of the interval in the total order.
 
-    def one(selection: Selection) -> _Rows:
-        return _decode_file(state, selection, interval, stored, rank, ordered=several)
-
-    parts = list(workers().map(one, selections)) if several else [one(selection) for selection in selections]
-    if not parts:
-        return empty_table(stored)
-    table = pa.concat_tables([part.table for part in parts])
-    codes = np.concatenate([part.codes for part in parts])
-    if several:
-        table, codes = _in_order(state.schema, table, codes, [part.times for part in parts])
-    if state.schema.symbol in stored.names:
-        position = stored.get_field_index(state.schema.symbol)
-        table = table.add_column(position, state.schema.symbol, dictionary_array(codes, names))
-    return table.select(stored.names)
-
-
-def _decode_file(
-    state: TableState,
-    selection: Selection,
-    interval: Interval,
-    stored: pa.Schema,
-    rank: dict[str, int],
-    *,
-    ordered: bool,
-) -> _Rows:
-    schema, footer, pieces = state.schema, selection.footer, selection.pieces
-    cut = schema.time is not None and bool(
-        np.any((footer.first[pieces] < interval.start) | (footer.last[pieces] >= interval.end))
-    )
-    needed = {name for name in stored.names if name != schema.symbol}
-    extra = {name for name in (schema.time,) if name and (cut or ordered)}
-    extra |= {SEQUENCE} if ordered and schema.has_sequence else set()
-    fields = [field for field in stored_schema(schema) if field.name in needed | extra]
-    present = [field.name for field in fields if field.name in footer.metadata.schema.names]
-    table = _with_missing(read_groups(state.store, selection, present), pa.schema(fields))
-    starts, lengths = _piece_rows(footer, pieces), footer.rows[pieces].copy()
-    times = times_of(table, schema) if extra and schema.time else None
-    if cut and times is not None:
-        starts, lengths = _cut(times, starts, lengths, footer, pieces, interval)
-    codes = np.repeat(
-        np.array([rank.get(symbol, 0) for symbol in footer.symbols], np.int32)[footer.code[pieces]], lengths
-    )
-    if int(lengths.sum()) != table.num_rows:
-        picked = _spans(starts, lengths)
-        table = (
-            table.slice(int(picked[0]), len(picked))
-            if _contiguous(picked)
-            else table.take(int64_array(picked))
-        )
-        times = None if times is None else times[picked]
-    return _Rows(table, codes, times if ordered else None)
+    Args:
+        state: the version to read.
+        selections: of its files.
+        interval: half open, UTC.
+        names: columns wanted; more may be decoded. The symbol is known without.
+    """
+    schema = state.schema
+    wanted = [field for field in stored_schema(schema) if field.name in names and field.name != schema.symbol]
+    if not selections:
+        return Decoded((), _no_spans(), {field.name: [] for field in wanted}, _types(wanted))
+    blocks = cut_blocks(selections, len(wanted))
+    layout = lay_out(selections, blocks, interval)
+    crossing = schema.time is not None and bool(layout.over.any())
+    extra = {schema.time} if crossing or layout.mixed.any() else set()
+    extra |= {SEQUENCE} if layout.mixed.any() else set()
+    needed = [field for field in stored_schema(schema) if field.name in extra or field in wanted]
+    columns = decode_blocks(state.store, blocks, needed)
+    if crossing and schema.time is not None:
+        times = [integers(array) for array in columns[schema.time]]
+        unit = _nanoseconds(schema)
+        cut(layout.spans, layout.over, times, -(-interval.start // unit), -(-interval.end // unit))
+    spans = _sorted(schema, layout, columns) if layout.mixed.any() else layout.spans
+    return Decoded(layout.symbols, spans.joined(), columns, _types(needed))
 
 
-def _with_missing(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Give a table the fields of the present schema: columns of a later contract version are null."""
+def _sorted(schema: TableSchema, layout: Layout, columns: Columns) -> Spans:
+    """Merge the rows of symbols whose files overlap in time into the total order."""
+    mixed = layout.mixed[layout.spans.rank] & (layout.spans.length > 0)
+    spans = layout.spans.pick(mixed)
+    codes = np.repeat(spans.rank.astype(np.int32), spans.length)
+
+    def of(name: str) -> npt.NDArray[Any]:
+        kind = columns[name][0].type
+        return integers(gather(columns[name], kind, spans))
+
+    times = of(schema.time) if schema.time else None
+    order = sort_order(codes, times, of(SEQUENCE) if schema.has_sequence else None)
+    merged = spans if order is None else ordered(spans, order)
+    both = Spans.concatenate([layout.spans.pick(~mixed), merged])
+    return both.pick(np.argsort(both.rank, kind="stable"))
+
+
+def _for_readers(schema: TableSchema, found: Decoded, names: Sequence[str]) -> pa.Table:
+    target = arrow_schema(schema, tuple(names))
     columns = [
-        table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-        for field in schema
+        symbol_text(found.symbols, found.spans.rank.tolist(), found.spans.length.tolist())
+        if field.name == schema.symbol
+        else _to_type(found.column(field.name), field.type)
+        for field in target
     ]
-    return pa.Table.from_arrays(columns, schema=schema) if columns else table
+    return pa.Table.from_arrays(columns, schema=target)
 
 
-def _piece_rows(footer: Footer, pieces: Integers) -> Integers:
-    """Return where each piece begins in the concatenation of the row groups that are read."""
-    groups = np.unique(footer.group[pieces])
-    sizes = np.diff(footer.group_starts)[groups]
-    base = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])[:-1]
-    group = footer.group[pieces]
-    offsets: Integers = (
-        base[np.searchsorted(groups, group)] + footer.start[pieces] - footer.group_starts[group]
-    )
-    return offsets
+def _to_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Give a stored column the type that readers get; integers become instants without a copy."""
+    if pa.types.is_timestamp(kind) and pa.types.is_int64(column.type):
+        return pa.chunked_array([chunk.view(kind) for chunk in column.chunks], kind)
+    return column if column.type == kind else column.cast(kind)
 
 
-def _cut(
-    times: Integers, starts: Integers, lengths: Integers, footer: Footer, pieces: Integers, interval: Interval
-) -> tuple[Integers, Integers]:
-    """Narrow the pieces that reach over an edge of the interval; times rise within a piece."""
-    over = np.flatnonzero((footer.first[pieces] < interval.start) | (footer.last[pieces] >= interval.end))
-    for i in over:
-        part = times[starts[i] : starts[i] + lengths[i]]
-        low, high = np.searchsorted(part, [interval.start, interval.end])
-        starts[i], lengths[i] = starts[i] + low, high - low
-    return starts, lengths
+def _types(fields: Sequence[pa.Field]) -> dict[str, pa.DataType]:
+    return {field.name: field.type for field in fields}
 
 
-def _spans(starts: Integers, lengths: Integers) -> Integers:
-    """Return the row numbers of spans, one after the other."""
-    kept = lengths > 0
-    starts, lengths = starts[kept], lengths[kept]
-    if not len(starts):
-        return np.zeros(0, np.int64)
-    shift = starts - np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]])
-    rows: Integers = np.arange(int(lengths.sum())) + np.repeat(shift, lengths)
-    return rows
+def _no_spans() -> Spans:
+    nothing = np.zeros(0, np.int64)
+    return Spans(nothing, nothing, nothing, nothing)
 
 
-def _contiguous(rows: Integers) -> bool:
-    return len(rows) > 0 and int(rows[-1]) - int(rows[0]) + 1 == len(rows)
-
-
-def _in_order(
-    schema: TableSchema, table: pa.Table, codes: npt.NDArray[np.int32], times: list[Integers | None]
-) -> tuple[pa.Table, npt.NDArray[np.int32]]:
-    """Merge the rows of several files into the total order."""
-    instants = np.concatenate([part for part in times if part is not None]) if schema.time else None
-    ranks = _ranks(table) if schema.has_sequence else None
-    order = sort_order(codes, instants, ranks)
-    return (table, codes) if order is None else (table.take(int64_array(order)), codes[order])
-
-
-def _ranks(table: pa.Table) -> npt.NDArray[Any]:
-    return integers(table.column(SEQUENCE))
+def _nanoseconds(schema: TableSchema) -> int:
+    """Return the unit in which the time column is stored, in nanoseconds."""
+    kind = schema[schema.time].type if schema.time else ""
+    return {"date": NS_PER_DAY, "timestamp[us]": 1000}.get(kind, 1)

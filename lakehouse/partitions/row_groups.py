@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.footers import use_file
+from lakehouse.partitions.parquet_reader import open_parquet
 from lakehouse.partitions.selection import Selection
 from lakehouse.store import Store
 
 
 def read_groups(
-    store: Store, selection: Selection, columns: list[str], *, encoded: Sequence[str] = ()
+    store: Store,
+    selection: Selection,
+    columns: list[str],
+    *,
+    groups: Sequence[int] | None = None,
+    encoded: Sequence[str] = (),
 ) -> pa.Table:
     """Decode some columns of the selected row groups, as they are stored.
 
@@ -24,28 +29,28 @@ def read_groups(
         store: where the file is.
         selection: of one file.
         columns: that the file has.
+        groups: some of the selected row groups; None for all of them.
         encoded: columns of text that stay codes and a dictionary.
 
     Raises:
         IntegrityError: the file is gone, or a page can not be decoded.
     """
-    rows = int(np.diff(selection.footer.group_starts)[selection.groups].sum())
+    chosen = list(selection.groups if groups is None else groups)
     if not columns:  # pyarrow gives a table of no columns no rows either
+        rows = int(np.diff(selection.footer.group_starts)[chosen].sum())
         return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
 
-    pages = {(group, column) for group in selection.groups for column in columns}
+    pages = {(group, column) for group in chosen for column in columns}
     checked = selection.footer.checked
 
     def read(local: Path) -> pa.Table:
-        with pq.ParquetFile(
+        with open_parquet(
             local,
             metadata=selection.footer.metadata,
-            memory_map=True,
-            pre_buffer=False,
-            read_dictionary=list(encoded),
-            page_checksum_verification=not pages <= checked,  # a fifth of the time of decoding, so once
+            encoded=encoded,
+            check_pages=not pages <= checked,  # a fifth of the time of decoding, so once
         ) as file:
-            return file.read_row_groups(selection.groups, columns, use_threads=False)
+            return file.read(columns, groups=chosen)
 
     try:
         table = use_file(store, selection.file, read)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.state import DataFile, TableState
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import in_worker, workers
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
@@ -31,12 +32,12 @@ class Selection:
     @property
     def symbols(self) -> list[str]:
         """The symbols of the pieces."""
-        return [self.footer.symbols[code] for code in np.unique(self.footer.code[self.pieces])]
+        return [self.footer.symbols[code] for code in distinct(self.footer.code[self.pieces])]
 
     @property
     def groups(self) -> list[int]:
         """The row groups that hold the pieces."""
-        return [int(group) for group in np.unique(self.footer.group[self.pieces])]
+        return [int(group) for group in distinct(self.footer.group[self.pieces])]
 
 
 def whole(selection: Selection) -> Selection:
@@ -49,12 +50,14 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     files = state.select(symbols, interval)
     wanted = None if symbols is None else set(symbols)
     chosen = []
-    for file, footer in zip(
-        files, workers().map(lambda f: footer_of(state.store, f, state.schema.time), files), strict=True
-    ):
+    side_by_side = map if in_worker() else workers().map
+    footers = side_by_side(lambda f: footer_of(state.store, f, state.schema.time), files)
+    for file, footer in zip(files, footers, strict=True):
         keep = (footer.first < interval.end) & (footer.last >= interval.start)
         if wanted is not None and state.schema.symbol:
-            keep &= np.isin(footer.code, _positions(footer.symbols, wanted))
+            asked = np.zeros(len(footer.symbols), np.bool_)
+            asked[_positions(footer.symbols, wanted)] = True
+            keep &= asked[footer.code]
         pieces = np.flatnonzero(keep)
         if len(pieces):
             chosen.append(Selection(file, footer, pieces))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError, StorageError
 from lakehouse.names import ProductName
@@ -21,13 +22,28 @@ from lakehouse.partitions import replay
 from lakehouse.partitions.checkpoints import last_checkpoint
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout
-from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.state import DataFile, TableState
-from lakehouse.schema import TableSchema
+from lakehouse.schema import Column, TableSchema
 from lakehouse.store import Store
 from lakehouse.times import to_iso
 
+if TYPE_CHECKING:
+    from lakehouse.partitions.parquet_files import WrittenFile
+
+_UNKNOWN = TableSchema((Column("unknown", "string"),))
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")  # in the messages of deltalake
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a contract says of its table: what readers see until the log says it itself, and writers need."""
+
+    schema: TableSchema
+    """the columns and their roles"""
+    contract_version: str = ""
+    """of the contract"""
+    layout: Layout | None = None
+    """None where the first write chooses one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +76,31 @@ class Table:
         store: Store,
         name: ProductName,
         major: int,
-        schema: TableSchema,
-        *,
-        contract_version: str,
-        layout: Layout | None,
+        terms: Callable[[], Terms],
     ) -> None:
+        """Take a table that may not be written yet; `terms` is called when it is not, and by writers."""
         self.store = store
         self.name = name
         self.major = major
-        self.schema = schema
-        self.contract_version = contract_version
         self.path = replay.table_path(name, major)
-        self._empty = replay.empty(store, name, major, schema, contract_version, layout)
-        self._head = self._empty
+        self._read_terms = terms
+        self._blank = replay.empty(store, name, major, _UNKNOWN, "", None)
+        self._head = self._blank
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What the contract says; read once."""
+        return self._read_terms()
+
+    @property
+    def schema(self) -> TableSchema:
+        """The schema of the contract; a version has its own."""
+        return self.terms.schema
+
+    @property
+    def contract_version(self) -> str:
+        """The version of the contract."""
+        return self.terms.contract_version
 
     def head(self) -> TableState:
         """Return the newest version; costs two look-ups where nothing was committed since the last call."""
@@ -91,7 +119,7 @@ class Table:
             )
         if version == head.version:
             return head
-        state = replay.advance(replay.from_checkpoint(self._empty, until=version), until=version).state
+        state = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version).state
         if state.version != version:
             raise self._hole(state.version + 1)
         return state
@@ -237,9 +265,19 @@ class Table:
                 return self._head
         # NOTE: where the entry of the known head is gone too, a foreign engine cut the log. What looks like
         # the head is then an old version, and the name of its next entry is free: a commit would be lost.
-        self._head = replay.advance(replay.from_checkpoint(self._empty))
+        self._head = replay.advance(replay.from_checkpoint(self._blank))
         self._check_no_hole()
+        if not self._head.exists:
+            self._head = self._empty
         return self._head
+
+    @cached_property
+    def _empty(self) -> replay.Snapshot:
+        """Version 0 of a table that no write has created yet."""
+        terms = self.terms
+        return replay.empty(
+            self.store, self.name, self.major, terms.schema, terms.contract_version, terms.layout
+        )
 
     def _entry_exists(self, version: int) -> bool:
         return self.store.size(replay.entry_path(self.path, version)) is not None

@@ -7,22 +7,44 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import TypeVar
+from threading import local
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
 _TASKS_IN_FLIGHT = 3 * _THREADS
+_here = local()
 
 
 @cache
 def workers() -> ThreadPoolExecutor:
     """Return the pool of this process, one thread a core."""
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse")
+    from concurrent.futures import ThreadPoolExecutor  # not before a question needs several files
+
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="lakehouse", initializer=_mark)
+
+
+def in_worker() -> bool:
+    """Say whether this thread is one of the pool: it must not wait for others of it."""
+    return getattr(_here, "worker", False)
+
+
+def side_by_side(task: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
+    """Return what a task makes of each item; on the pool, but for one item alone or a caller on the pool."""
+    if len(items) < 2 or in_worker():
+        return [task(item) for item in items]
+    return list(workers().map(task, items))
+
+
+def _mark() -> None:
+    _here.worker = True
 
 
 def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
@@ -30,7 +52,8 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
 
     It is iterated outside the pool, so that one flow may feed another.
     """
-    pool, waiting = workers(), deque[Future[Found]]()
+    pool = workers()
+    waiting: deque[Future[Found]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(task, item))

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.partitions.arrays import Integers, dictionary_array, int64_array, text_array
-from lakehouse.partitions.parquet_files import times_of
+from lakehouse.partitions.arrays import Integers, dictionary_array, int64_array, text_array, times_of
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.sorting import Symbols, run_starts

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
-from lakehouse.partitions.arrays import int64_array
-from lakehouse.partitions.reading import decode
+from lakehouse.partitions.reading import decode_ends
 from lakehouse.partitions.selection import Selection, select_pieces
-from lakehouse.partitions.sorting import Symbols, run_starts, runs
+from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result
 from lakehouse.queries.scan import check_columns, check_symbols
@@ -40,18 +39,9 @@ def read_ends(
     names = check_columns(state, columns)
     selections = select_pieces(state, symbols, Interval())
     check_symbols(state, symbols, selections)
-    needed = tuple(dict.fromkeys((*names, state.schema.symbol))) if state.schema.symbol else names
-    table = decode(state, _narrowed(selections, count, last=last), Interval(), needed)
-    picked = _ends(
-        Symbols.of(table.column(state.schema.symbol) if state.schema.symbol else None, table.num_rows).codes,
-        count,
-        last=last,
-    )
-    return Result(
-        table.take(int64_array(picked)).select(list(names)),
-        symbol=state.schema.symbol,
-        time=state.schema.time,
-    )
+    narrowed = _narrowed(selections, count, last=last)
+    table = decode_ends(state, narrowed, count, last=last, columns=names)
+    return Result(table, symbol=state.schema.symbol, time=state.schema.time)
 
 
 def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Selection]:
@@ -100,12 +90,3 @@ def _running_before(group: Integers, rows: Integers) -> Integers:
     lengths = np.diff(np.append(starts, len(group)))
     before: Integers = total - np.repeat(total[starts], lengths)
     return before
-
-
-def _ends(codes: npt.NDArray[np.int32], count: int, *, last: bool) -> Integers:
-    """Return the rows to keep of rows grouped by symbol."""
-    starts, stops = runs(codes)
-    low, high = (
-        (np.maximum(starts, stops - count), stops) if last else (starts, np.minimum(stops, starts + count))
-    )
-    return np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in zip(low, high, strict=True))])

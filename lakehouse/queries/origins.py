@@ -17,9 +17,9 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import IntegrityError
+from lakehouse.partitions.arrays import times_of
 from lakehouse.partitions.digest import row_hashes
 from lakehouse.partitions.keys import HIGH, LOW, ROW, key_columns
-from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.queries.steps import steps_between
 from lakehouse.queries.unequal import Wanted, unequal_rows

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.display import to_html, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +49,16 @@ class Result:
     def columns(self) -> tuple[str, ...]:
         """The column names, in order."""
         return tuple(self._table.column_names)
+
+    @property
+    def symbol(self) -> str | None:
+        """The column that holds the symbol, where there is one."""
+        return self._symbol
+
+    @property
+    def time(self) -> str | None:
+        """The column that orders the rows of a symbol, in UTC, where there is one."""
+        return self._time
 
     @property
     def num_rows(self) -> int:
@@ -158,10 +167,14 @@ class Result:
 
     def __repr__(self) -> str:
         """Show the first and last rows, as wide as the terminal."""
+        from lakehouse.queries.display import to_text
+
         return to_text(self._table)
 
     def _repr_html_(self) -> str:
         """Show the first and last rows in a notebook."""
+        from lakehouse.queries.display import to_html
+
         return to_html(self._table)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -14,6 +15,11 @@ from lakehouse.partitions.state import TableState
 from lakehouse.queries.result import Result
 from lakehouse.schema import arrow_schema
 from lakehouse.times import Interval
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from lakehouse.queries.mapping import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,21 @@ class Scan:
         self._columns = check_columns(state, columns)
 
     @property
+    def state(self) -> TableState:
+        """The version that is read."""
+        return self._state
+
+    @property
+    def interval(self) -> Interval:
+        """The interval that is read."""
+        return self._interval
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read, in order."""
+        return self._columns
+
+    @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the rows."""
         return arrow_schema(self._state.schema, self._columns)
@@ -60,7 +81,7 @@ class Scan:
             NotFoundError: a symbol that was asked for has no row in this version.
             IntegrityError: a data file is missing or altered.
         """
-        selections = self._selections()
+        selections = self.selections()
         table = decode(self._state, selections, self._interval, self._columns)
         return self._result(table)
 
@@ -71,9 +92,36 @@ class Scan:
         """
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
+    def map_partitions(
+        self,
+        function: Callable[[pa.Table], Any],
+        *,
+        columns: Sequence[str] | None = None,
+        executor: Executor | None = None,
+    ) -> Stream:
+        """Apply a function to each partition on disk, side by side; no row is read before the stream is.
+
+        Args:
+            function: takes all rows of a partition in the order of `read`, and returns a frame of any library
+                that hands out an Arrow stream, or None. On an executor of processes it must be picklable.
+            columns: that it gets; None for those of the scan.
+            executor: any of `concurrent.futures`, or the one of a cluster, which gets the function and where
+                the files are, and opens the lake by itself; None for the threads of this process.
+
+        Returns:
+            What the function made, in the order of the partitions; it streams.
+
+        Raises:
+            NotFoundError: a symbol or column is not there.
+        """
+        from lakehouse.queries.mapping import map_partitions
+
+        names = self._columns if columns is None else check_columns(self._state, columns)
+        return map_partitions(self._state, self._by_partition(), self._interval, names, function, executor)
+
     def explain(self) -> ScanPlan:
         """Say what would be read; opens footers and no data page."""
-        chosen = self._selections()
+        chosen = self.selections()
         return ScanPlan(
             files_in_version=len(self._state.files),
             files=len(chosen),
@@ -95,17 +143,25 @@ class Scan:
     def _result(self, table: pa.Table) -> Result:
         return Result(table, symbol=self._state.schema.symbol, time=self._state.schema.time)
 
-    def _selections(self) -> list[Selection]:
+    def selections(self) -> list[Selection]:
+        """Return the pieces of files that may hold rows.
+
+        Raises:
+            NotFoundError: a symbol that was asked for has no row in this version.
+        """
         chosen = select_pieces(self._state, self._symbols, self._interval)
         check_symbols(self._state, self._symbols, chosen)
         return chosen
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
+        for selections in self._by_partition():
+            yield from decode(self._state, selections, self._interval, self._columns).to_batches()
+
+    def _by_partition(self) -> list[list[Selection]]:
         groups: dict[tuple[tuple[str, str | None], ...], list[Selection]] = {}
-        for selection in self._selections():
+        for selection in self.selections():
             groups.setdefault(selection.file.partition, []).append(selection)
-        for partition in sorted(groups, key=str):
-            yield from decode(self._state, groups[partition], self._interval, self._columns).to_batches()
+        return [groups[partition] for partition in sorted(groups, key=str)]
 
 
 def check_columns(state: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:

@@ -16,11 +16,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import empty_table, int64_array, integers
+from lakehouse.partitions.arrays import empty_table, int64_array, integers, times_of
 from lakehouse.partitions.digest import row_hashes
 from lakehouse.partitions.keys import HIGH, LOW, ROW
 from lakehouse.partitions.layout import Layout
-from lakehouse.partitions.parquet_files import times_of
 from lakehouse.partitions.partition_digests import Partition, footers_of, partition_digests, period_of
 from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import Selection

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lakehouse.errors import AlreadyExistsError, ArgumentError, NotFoundError, StorageError
+from lakehouse.names import fresh_id
 from lakehouse.store import durable, file_lock
 from lakehouse.store.base import Entry, Store, check_path
 from lakehouse.store.disk_errors import translated, translated_block
@@ -44,7 +44,7 @@ class LocalStore(Store):
     def stage(self, path: str) -> Iterator[Path]:
         """See `Store.stage`; the temporary file lies beside the target, on the same disk."""
         target = self._file(path)
-        temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        temporary = target.parent / f"{_TEMPORARY}{fresh_id()}"
         with translated(path):
             if _stat(target) is not None:
                 raise AlreadyExistsError(f"{path} exists already.")

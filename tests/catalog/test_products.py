@@ -5,13 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lakehouse.catalog.contract import Contract
-from lakehouse.catalog.products import (
-    contract_versions,
-    create_product,
-    list_products,
-    load_contract,
-    publish_contract,
-)
+from lakehouse.catalog.product_names import contract_versions, list_products
+from lakehouse.catalog.products import create_product, load_contract, publish_contract
 from lakehouse.errors import AlreadyExistsError, ContractError, IntegrityError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.schema import Column

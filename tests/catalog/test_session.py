@@ -228,7 +228,9 @@ def test_a_version_whose_look_failed_is_not_held(
     session.follow(TABLE, Table().head)
     old = State(2)
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.catalog.session.files_being_deleted", Mock(side_effect=StorageError("lost")))
+        patch.setattr(
+            "lakehouse.catalog.condemned.files_being_deleted", Mock(side_effect=StorageError("lost"))
+        )
         with pytest.raises(StorageError):
             session.hold(TABLE, old)
     session.renew()

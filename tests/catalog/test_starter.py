@@ -10,7 +10,8 @@ import yaml
 from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.domains import Domain, domain_names
 from lakehouse.catalog.lake_document import read_lake
-from lakehouse.catalog.products import list_products, load_contract
+from lakehouse.catalog.product_names import list_products
+from lakehouse.catalog.products import load_contract
 from lakehouse.catalog.starter import _starter_root, starter_files
 from lakehouse.errors import NotFoundError
 from lakehouse.ingest.rules import check_rules

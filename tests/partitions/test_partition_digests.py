@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lakehouse
-from lakehouse.partitions import reading
+from lakehouse.partitions import blocks
 from lakehouse.partitions.digest import EMPTY, add, digest_of
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import write_data_files
@@ -98,7 +98,7 @@ def test_a_product_gives_them_as_rows_without_reading_a_page(
     rows = frame([("B", 5, 1.0, "x"), ("A", 40 * NS_PER_DAY, None, None), ("A", 5, np.nan, "")])
     product = lake.create("m.p", like=rows, key=(), layout="date=month,symbol=row_groups")
     product.append(rows)
-    monkeypatch.setattr(reading, "read_groups", lambda *_: pytest.fail("a data page was read"))
+    monkeypatch.setattr(blocks, "read_groups", lambda *_, **__: pytest.fail("a data page was read"))
     found = product.digests().to_polars()
     assert found.select("symbol", "period", "rows").rows() == [
         ("A", date(1970, 1, 1), 1),

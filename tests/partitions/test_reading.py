@@ -24,7 +24,7 @@ from lakehouse.partitions.reading import read_rows, read_stored
 from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.sorting import tie_ranks
 from lakehouse.partitions.state import TableState
-from lakehouse.partitions.table import Change, Table
+from lakehouse.partitions.table import Change, Table, Terms
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import LocalStore
 from lakehouse.times import NS_PER_DAY, Interval
@@ -39,6 +39,7 @@ TICKS = TableSchema(
     "symbol",
     "time",
 )
+TERMS = Terms(TICKS, "1.0.0")
 SYMBOLS = ["A", "BRK/B", "NA", "ibm", "日経225"]
 ROWS = st.lists(
     st.tuples(
@@ -88,9 +89,7 @@ def stored(rows: list[tuple[str, int, float | None, str | None]]) -> pa.Table:
 
 
 def table_of(root: Path, layout: str) -> Table:
-    table = Table(
-        LocalStore(root), ProductName("market_data", "ticks"), 1, TICKS, contract_version="1.0.0", layout=None
-    )
+    table = Table(LocalStore(root), ProductName("market_data", "ticks"), 1, lambda: TERMS)
     table.create(Layout.parse(layout))
     return table
 
@@ -218,14 +217,7 @@ class ForgetfulStore(LocalStore):
 
 def test_an_entry_of_our_own_that_is_there_already_is_a_success(tmp_path: Path) -> None:
     table_of(tmp_path, LAYOUTS[0])
-    table = Table(
-        ForgetfulStore(tmp_path),
-        ProductName("market_data", "ticks"),
-        1,
-        TICKS,
-        contract_version="1.0.0",
-        layout=None,
-    )
+    table = Table(ForgetfulStore(tmp_path), ProductName("market_data", "ticks"), 1, lambda: TERMS)
     assert table.commit(table.head(), Change(), Commit("", 0, "append", "", id="mine")).version == 1
     assert table.head().version == 1
 
@@ -239,7 +231,7 @@ def test_old_versions_are_replayed_from_checkpoints(tmp_path: Path) -> None:
             Change(transactions={f"key {number}": 0}),
             Commit("", 0, "append", "", id=str(number)),
         )
-    fresh = Table(LocalStore(tmp_path), table.name, 1, TICKS, contract_version="1.0.0", layout=None)
+    fresh = Table(LocalStore(tmp_path), table.name, 1, lambda: TERMS)
     assert sorted(path.name for path in (tmp_path / table.path / "_delta_log").glob("*.checkpoint.parquet"))[
         0
     ].startswith("0" * 17 + "100")

@@ -103,7 +103,8 @@ def apply(options: argparse.Namespace) -> Reply:
 
 
 def _publish(lake: Lake, contract: Contract) -> dict[str, Any]:
-    from lakehouse.catalog.products import contract_versions, load_contract
+    from lakehouse.catalog.product_names import contract_versions
+    from lakehouse.catalog.products import load_contract
 
     name = contract.name
     before = load_contract(lake.store, name) if str(name) in lake else None

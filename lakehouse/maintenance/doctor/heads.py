@@ -12,11 +12,11 @@ from lakehouse.names import ProductName
 from lakehouse.partitions import digest as digests
 from lakehouse.partitions.delta_log import read_metadata
 from lakehouse.partitions.state import TableState
-from lakehouse.partitions.table import Table
+from lakehouse.partitions.table import Table, Terms
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import Store
 
-_NO_SCHEMA = TableSchema((Column("unknown", "string"),))
+_NO_TERMS = Terms(TableSchema((Column("unknown", "string"),)))
 """of a table whose log will tell a better one"""
 
 
@@ -45,7 +45,7 @@ def table_at(store: Store, path: str) -> Table:
 
 
 def _table(store: Store, name: ProductName, major: int) -> Table:
-    return Table(store, name, major, _NO_SCHEMA, contract_version="", layout=None)
+    return Table(store, name, major, lambda: _NO_TERMS)
 
 
 def with_advice(

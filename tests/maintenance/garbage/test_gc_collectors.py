@@ -75,7 +75,7 @@ def test_nobody_may_begin_to_hold_what_a_collector_that_stands_still_is_about_to
     collector.say(GC)
     collector.wait_until_stopped()
     late = other()
-    late("import lakehouse.catalog.session as s; s.files_being_deleted = lambda store: frozenset()")
+    late("import lakehouse.catalog.condemned as c; c.files_being_deleted = lambda store: frozenset()")
     late("held = lake[NAME].scan(version=1)")  # it holds, though it should not
     assert collect().deleted_files == 0
     with pytest.raises(NotFoundError, match="being deleted"):

@@ -1,0 +1,299 @@
+"""Decode the rows of some symbols in an interval into arrays: sorted, merged, and copied once at most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakehouse.partitions.arrays import int64_array, integers, times_of
+from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.selection import Selection
+from lakehouse.partitions.state import TableState
+from lakehouse.queries.rows import Integers, Rows
+from lakehouse.schema import SEQUENCE, arrow_type, stored_type
+from lakehouse.times import Interval
+
+_LONG_SPAN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to decode."""
+
+    symbols: tuple[str, ...]
+    """sorted"""
+    interval: Interval
+    """half open"""
+    columns: tuple[str, ...]
+    """as numbers"""
+    carried: tuple[str, ...] = ()
+    """as Arrow"""
+
+
+@dataclass(slots=True)
+class _Spans:
+    """Runs of rows, in the order in which they follow each other in the result."""
+
+    part: Integers
+    """(n_spans,) which selection"""
+    code: Integers
+    """(n_spans,) which symbol of those wanted"""
+    piece: Integers
+    """(n_spans,) position in the footer's pieces"""
+    cluster: Integers
+    """(n_spans,) spans of one number overlap in time; -1 for one that overlaps with none"""
+    start: Integers
+    """(n_spans,) first row in the table that is decoded"""
+    length: Integers
+    """(n_spans,) number of rows"""
+
+
+def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -> Rows:
+    """Return rows of the pieces that are selected.
+
+    Args:
+        state: the version to read.
+        selections: of pieces of the symbols wanted alone, that may have rows in the interval.
+        wanted: what to decode.
+
+    Raises:
+        IntegrityError: a file is missing or altered.
+    """
+    spans = _plan(selections, wanted.symbols)
+    merged = set(spans.part[spans.cluster >= 0].tolist())
+    names = tuple(dict.fromkeys((*wanted.columns, *wanted.carried)))
+    tables = [
+        _read(state, selection, names, ranked=part in merged) for part, selection in enumerate(selections)
+    ]
+    times = [times_of(table, state.schema) for table in tables]
+    _cut(spans, selections, [each for each in times if each is not None], wanted.interval)
+    order = _merge_order(spans, tables, [each for each in times if each is not None])
+    counts = np.bincount(spans.code, spans.length, len(wanted.symbols)).astype(np.int64)
+
+    def numbers(name: str) -> npt.NDArray[Any]:
+        return _placed([_numbers(table.column(name)) for table in tables], spans, order)
+
+    def arrow(name: str) -> pa.ChunkedArray:
+        kind = arrow_type(state.schema[name].type)
+        return _carried([_typed(table.column(name), kind) for table in tables], spans, order, kind)
+
+    return Rows(
+        wanted.symbols,
+        frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])),
+        _placed([each for each in times if each is not None], spans, order),
+        {name: numbers(name) for name in wanted.columns},
+        {name: arrow(name) for name in wanted.carried},
+    )
+
+
+def frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only view: for numba one that may be written is of another type."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def numbers_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+    """Return a column as numbers; null is NaN, and makes integers and booleans float64."""
+    return frozen(_numbers(column))
+
+
+def _plan(selections: Sequence[Selection], symbols: tuple[str, ...]) -> _Spans:
+    """Order the pieces by (symbol, time), and find those of several files that overlap."""
+    rank = {symbol: position for position, symbol in enumerate(symbols)}
+    sizes = [len(selection.pieces) for selection in selections]
+    part = np.repeat(np.arange(len(selections)), sizes)
+    piece = _joined([selection.pieces for selection in selections])
+    code = _joined([_codes(selection, rank) for selection in selections])
+    first = _joined([selection.footer.first[selection.pieces] for selection in selections])
+    last = _joined([selection.footer.last[selection.pieces] for selection in selections])
+    start = _joined([_starts(selection) for selection in selections])
+    length = _joined([selection.footer.rows[selection.pieces] for selection in selections])
+    order = np.lexsort((piece, part, first, code)) if len(selections) > 1 else np.arange(len(piece))
+    part, code, first, last = part[order], code[order], first[order], last[order]
+    return _Spans(
+        part, code, piece[order], _clusters(part, code, first, last), start[order], length[order].copy()
+    )
+
+
+def _clusters(part: Integers, code: Integers, first: Integers, last: Integers) -> Integers:
+    """Number the runs of spans that overlap in time and come from several files."""
+    found = np.full(len(part), -1, np.int64)
+    if not np.any((code[1:] == code[:-1]) & (first[1:] <= last[:-1]) & (part[1:] != part[:-1])):
+        return found
+    begin, reach = 0, int(last[0])
+    for position in range(1, len(part) + 1):
+        inside = position < len(part) and code[position] == code[begin] and first[position] <= reach
+        if inside:
+            reach = max(reach, int(last[position]))
+        else:
+            if len(set(part[begin:position].tolist())) > 1:
+                found[begin:position] = begin
+            begin, reach = position, int(last[position]) if position < len(part) else 0
+    return found
+
+
+def _codes(selection: Selection, rank: dict[str, int]) -> Integers:
+    table = np.array([rank.get(symbol, -1) for symbol in selection.footer.symbols], np.int64)
+    codes: Integers = table[selection.footer.code[selection.pieces]]
+    return codes
+
+
+def _starts(selection: Selection) -> Integers:
+    """Return where each piece begins in the concatenation of the row groups that are read."""
+    footer, pieces = selection.footer, selection.pieces
+    groups, place = np.unique(footer.group[pieces], return_inverse=True)
+    sizes = np.diff(footer.group_starts)[groups]
+    starts: Integers = (np.cumsum(sizes) - sizes)[place] + footer.start[pieces]
+    starts -= footer.group_starts[footer.group[pieces]]
+    return starts
+
+
+def _read(state: TableState, selection: Selection, names: tuple[str, ...], *, ranked: bool) -> pa.Table:
+    """Decode columns of one file, the time, and where it takes part in a merge the sequence."""
+    schema = state.schema
+    needed = [*names, *((schema.time,) if schema.time else ())]
+    needed += [SEQUENCE] if ranked and schema.has_sequence else []
+    stored = selection.footer.metadata.schema.names
+    present = [name for name in dict.fromkeys(needed) if name in stored]
+    table = read_groups(state.store, selection, present)
+    for name in names:
+        if name not in stored:  # a column of a later contract version
+            table = table.append_column(name, pa.nulls(table.num_rows, stored_type(schema[name].type)))
+    return table
+
+
+def _cut(spans: _Spans, selections: Sequence[Selection], times: list[Integers], interval: Interval) -> None:
+    """Narrow the spans that reach over an edge of the interval; times rise within one."""
+    for part, selection in enumerate(selections):
+        footer, mine = selection.footer, np.flatnonzero(spans.part == part)
+        piece = spans.piece[mine]
+        over = (footer.first[piece] < interval.start) | (footer.last[piece] >= interval.end)
+        for span in mine[over]:
+            begin = spans.start[span]
+            inside = times[part][begin : begin + spans.length[span]]
+            low, high = np.searchsorted(inside, [interval.start, interval.end])
+            spans.start[span], spans.length[span] = begin + low, high - low
+
+
+def _merge_order(spans: _Spans, tables: list[pa.Table], times: list[Integers]) -> Integers | None:
+    """Return the order of the rows, where spans of several files overlap; else None."""
+    if not np.any(spans.cluster >= 0):
+        return None
+    ends = np.cumsum(spans.length)
+    order = np.arange(int(ends[-1]))
+    for cluster in np.unique(spans.cluster[spans.cluster >= 0]):
+        which = np.flatnonzero(spans.cluster == cluster)
+        rows = [(int(spans.part[i]), slice(spans.start[i], spans.start[i] + spans.length[i])) for i in which]
+        keys = [np.concatenate([times[part][span] for part, span in rows])]
+        if SEQUENCE in tables[rows[0][0]].column_names:
+            ranks = {part: integers(tables[part].column(SEQUENCE)) for part, _ in rows}
+            keys.insert(0, np.concatenate([ranks[part][span] for part, span in rows]))
+        base = int(ends[which[0]] - spans.length[which[0]])
+        order[base : base + len(keys[0])] = base + np.lexsort(keys)
+    return order
+
+
+def _placed(arrays: list[npt.NDArray[Any]], spans: _Spans, order: Integers | None) -> npt.NDArray[Any]:
+    """Put the spans of a column behind each other; one span, and spans that touch, are not copied."""
+    part, start, length = _runs(spans)
+    if len(part) == 0:
+        return frozen(np.zeros(0, arrays[0].dtype if arrays else np.float64))
+    if len(part) == 1:
+        values = arrays[part[0]][start[0] : start[0] + length[0]]
+    elif length.sum() >= _LONG_SPAN * len(part):
+        triples = zip(part.tolist(), start.tolist(), length.tolist(), strict=True)
+        values = np.concatenate([arrays[i][low : low + count] for i, low, count in triples])
+    else:
+        values = np.concatenate(arrays)[_row_numbers(part, start, length, [len(each) for each in arrays])]
+    return frozen(values if order is None else values[order])
+
+
+def _carried(
+    columns: list[pa.ChunkedArray], spans: _Spans, order: Integers | None, kind: pa.DataType
+) -> pa.ChunkedArray:
+    part, start, length = _runs(spans)
+    if len(part) == 0:
+        return pa.chunked_array([], kind)
+    if len(part) == 1:
+        column = columns[part[0]].slice(int(start[0]), int(length[0]))
+    else:
+        whole = pa.chunked_array([chunk for each in columns for chunk in each.chunks], kind)
+        column = whole.take(int64_array(_row_numbers(part, start, length, [len(each) for each in columns])))
+    return column if order is None else column.take(int64_array(order))
+
+
+def _runs(spans: _Spans) -> tuple[Integers, Integers, Integers]:
+    """Join spans that follow each other in one file; return part, first row and length of each run."""
+    kept = spans.length > 0
+    part, start, length = spans.part[kept], spans.start[kept], spans.length[kept]
+    if len(part) < 2:
+        return part, start, length
+    new = np.concatenate([[True], (part[1:] != part[:-1]) | (start[1:] != start[:-1] + length[:-1])])
+    begins = np.flatnonzero(new)
+    return part[begins], start[begins], np.add.reduceat(length, begins)
+
+
+def _row_numbers(part: Integers, start: Integers, length: Integers, sizes: list[int]) -> Integers:
+    """Return the rows of runs in the concatenation of all parts."""
+    base = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, np.int64))])
+    shift = base[part] + start - (np.cumsum(length) - length)
+    rows: Integers = np.arange(int(length.sum())) + np.repeat(shift, length)
+    return rows
+
+
+def _numbers(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        chunks = [chunk.cast(pa.timestamp("ns")).view(pa.int64()) for chunk in chunks]
+    arrays = [_chunk_numbers(chunk, nulls=column.null_count > 0) for chunk in chunks]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.float64)
+
+
+def _chunk_numbers(chunk: pa.Array, *, nulls: bool) -> npt.NDArray[Any]:
+    kind = chunk.type
+    if pa.types.is_boolean(kind):
+        values = _bits(chunk.buffers()[1], chunk.offset, len(chunk))
+    elif pa.types.is_null(kind) or pa.types.is_decimal(kind):
+        return _chunk_numbers(chunk.cast(pa.float64()), nulls=nulls)
+    else:
+        data, dtype = chunk.buffers()[1], _numeric(kind)
+        empty = np.zeros(len(chunk), dtype)
+        values = np.frombuffer(data, dtype, len(chunk), chunk.offset * dtype.itemsize) if data else empty
+    if not nulls:
+        return values
+    filled = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
+    if chunk.null_count:
+        filled[~_bits(chunk.buffers()[0], chunk.offset, len(chunk))] = np.nan
+    return filled
+
+
+def _bits(data: pa.Buffer | None, offset: int, count: int) -> npt.NDArray[np.bool_]:
+    if data is None:
+        return np.ones(count, np.bool_)
+    packed = np.frombuffer(data, np.uint8)
+    return np.unpackbits(packed, count=offset + count, bitorder="little")[offset:].astype(np.bool_)
+
+
+def _numeric(kind: pa.DataType) -> np.dtype[Any]:
+    return np.dtype(
+        {"double": "float64", "float": "float32", "halffloat": "float16"}.get(str(kind), str(kind))
+    )
+
+
+def _typed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Give a stored column the type that readers get."""
+    if pa.types.is_timestamp(kind) and pa.types.is_int64(column.type):
+        return pa.chunked_array([chunk.view(kind) for chunk in column.chunks], kind)
+    return column if column.type == kind else column.cast(kind)
+
+
+def _joined(arrays: Sequence[npt.NDArray[Any]]) -> Integers:
+    return np.concatenate([np.zeros(0, np.int64), *arrays])

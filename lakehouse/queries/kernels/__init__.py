@@ -1,0 +1,1 @@
+"""Loops over sorted arrays: plain Python, compiled by numba where the input is large enough."""

@@ -1,0 +1,54 @@
+"""Open, high, low, close and volume: loops that carry the open bar of each symbol from one call to the next.
+
+Source: M. Lopez de Prado, Advances in Financial Machine Learning (Wiley, 2018), chapter 2. All loops are
+O(n_rows), skip rows whose price is NaN, and count a NaN size as no volume. What they share:
+
+- `offsets` (n_symbols + 1,) int64 and `times`, `price`, `size` (n_rows,): the rows of symbol g are
+  offsets[g]:offsets[g+1], in order of time.
+- state, changed in place: `bar` (n_symbols,) int64 start of the open bar, `prices` (n_symbols, 4) float64 its
+  open, high, low and close, `volume` (n_symbols,) int64 or float64, `trades` (n_symbols,) int64, 0 where
+  no bar is open.
+- result, in order: `out_time`, `out_prices` (4, most_bars), `out_volume`, `out_trades`; there are at most
+  n_rows + n_symbols bars. `counts` (n_symbols,) int64 is the number of bars of each symbol.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lakehouse.queries.kernels.compiled import Array, Floats, Integers, kernel
+
+
+@kernel
+def time_bars(
+    offsets: Integers, times: Integers, price: Array, size: Array, every: int, origin: int,
+    bar: Integers, prices: Floats, volume: Array, trades: Integers,
+    out_time: Integers, out_prices: Floats, out_volume: Array, out_trades: Integers, counts: Integers,
+) -> None:  # fmt: skip
+    """Cut bars at whole multiples of `every` nanoseconds after `origin`; a bar without a trade is no bar."""
+    k = 0
+    for g in range(len(offsets) - 1):
+        first = k
+        n, start, v = trades[g], bar[g], volume[g]
+        o, h, low, c = prices[g, 0], prices[g, 1], prices[g, 2], prices[g, 3]
+        zero = v - v
+        end = start + every
+        for i in range(offsets[g], offsets[g + 1]):
+            p = np.float64(price[i])
+            if p != p:
+                continue
+            if n == 0 or times[i] >= end:  # one comparison a row, a division only a bar
+                if n > 0:
+                    out_time[k], out_volume[k], out_trades[k] = start, v, n
+                    out_prices[0, k], out_prices[1, k], out_prices[2, k], out_prices[3, k] = o, h, low, c
+                    k += 1
+                start = times[i] - (times[i] - origin) % every
+                end = start + every
+                o, h, low, v, n = p, p, p, zero, np.int64(0)
+            h, low, c = max(h, p), min(low, p), p
+            n += 1
+            if size[i] == size[i]:
+                v += size[i]
+        bar[g], volume[g], trades[g] = start, v, n
+        prices[g, 0], prices[g, 1], prices[g, 2], prices[g, 3] = o, h, low, c
+        counts[g] = k - first

@@ -1,0 +1,151 @@
+"""What a kernel gets and gives: arrays of some symbols, one after the other, each in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakehouse.partitions.arrays import text_array
+from lakehouse.times import NS_PER_DAY
+
+Integers = npt.NDArray[np.int64]
+Values: TypeAlias = npt.NDArray[Any] | pa.Array | pa.ChunkedArray
+
+NANOSECONDS = pa.timestamp("ns", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Decoded rows of some symbols in the order (symbol, time, arrival); every array is read-only."""
+
+    symbols: tuple[str, ...]
+    """sorted; ('',) without a symbol column; one without rows here has an empty range"""
+    offsets: Integers
+    """(n_symbols + 1,) the rows of symbols[i] are offsets[i]:offsets[i+1]"""
+    times: Integers
+    """(n_rows,) UTC nanoseconds; dates as their midnight"""
+    columns: Mapping[str, npt.NDArray[Any]]
+    """(n_rows,) each; null is NaN in floats; integers and booleans with nulls are float64"""
+    carried: Mapping[str, pa.Array | pa.ChunkedArray] = field(default_factory=dict)
+    """columns of any type that are passed on as they are"""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows that a kernel made, without their symbols, which are those of the rows that it was given."""
+
+    counts: Integers
+    """(n_symbols,) number of rows of each symbol"""
+    columns: tuple[Values, ...]
+    """(n_rows,) each, rows in the order of the symbols, columns in that of the operation's fields"""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self.counts.sum())
+
+
+def to_table(
+    blocks: Sequence[Block], symbols: Sequence[str], symbol: str | None, schema: pa.Schema
+) -> pa.Table:
+    """Return blocks of the same symbols as one table in the order of the symbols, and within of the blocks.
+
+    Args:
+        blocks: one after the other in time.
+        symbols: of all blocks.
+        symbol: name of the symbol column, the first one; None for none.
+        schema: of the table.
+    """
+    counts = np.zeros(len(symbols), np.int64)
+    for block in blocks:
+        counts += block.counts
+    named = 0 if symbol is None else 1
+    columns = [symbol_array(symbols, counts)][:named]
+    for place in range(len(schema) - named):
+        parts = [block.columns[place] for block in blocks]
+        columns.append(_in_order(parts, [block.counts for block in blocks], schema.types[place + named]))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def symbol_array(symbols: Sequence[str], counts: Integers) -> pa.Array:
+    """Return each symbol as often as its count says, as strings.
+
+    Examples:
+        >>> symbol_array(["A", "日経"], np.array([2, 1])).to_pylist()
+        ['A', 'A', '日経']
+    """
+    texts = [symbol.encode() for symbol in symbols]
+    lengths = np.repeat(np.array([len(text) for text in texts], np.int64), counts)
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    data = pa.py_buffer(b"".join(text * count for text, count in zip(texts, counts.tolist(), strict=True)))
+    if offsets[-1] < 2**31:
+        return pa.Array.from_buffers(
+            pa.string(), len(lengths), [None, pa.py_buffer(offsets.astype(np.int32)), data]
+        )
+    codes = pa.array(np.repeat(np.arange(len(texts), dtype=np.int32), counts))
+    return text_array(list(symbols)).take(codes)
+
+
+def time_array(times: Integers, kind: pa.DataType) -> pa.Array:
+    """Return UTC nanoseconds as a column of times or dates; they are whole units of the type."""
+    if pa.types.is_date32(kind):
+        return to_arrow((times // NS_PER_DAY).astype(np.int32), kind)
+    unit = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}[kind.unit]
+    return to_arrow(times if unit == 1 else times // unit, kind)
+
+
+def to_arrow(values: Values, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """Return values as an Arrow column of a type; numpy arrays of its width are taken as they are."""
+    if not isinstance(values, np.ndarray):
+        return values if values.type == kind else values.cast(kind)
+    if pa.types.is_boolean(kind):
+        bits = pa.py_buffer(np.packbits(np.asarray(values, np.bool_), bitorder="little"))
+        return pa.Array.from_buffers(kind, len(values), [None, bits])
+    wanted = np.dtype(np.int64) if pa.types.is_timestamp(kind) else _dtype(kind)
+    data = np.ascontiguousarray(values, wanted)
+    return pa.Array.from_buffers(kind, len(data), [None, pa.py_buffer(data)])
+
+
+def _dtype(kind: pa.DataType) -> np.dtype[Any]:
+    return np.dtype(
+        {"date32[day]": "int32", "double": "float64", "float": "float32"}.get(str(kind), str(kind))
+    )
+
+
+def _in_order(parts: list[Values], counts: list[Integers], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    if not parts:
+        return pa.nulls(0, kind)
+    if len(parts) == 1:
+        return to_arrow(parts[0], kind)
+    if len(counts[0]) == 1:
+        spans = [(part, slice(None)) for part in range(len(parts))]
+    else:
+        spans = list(_spans(counts))
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return to_arrow(np.concatenate([parts[part][rows] for part, rows in spans]), kind)
+    arrays = [to_arrow(part, kind) for part in parts]
+    return pa.chunked_array(
+        [chunk for part, rows in spans for chunk in _chunks(arrays[part][rows])], kind
+    ).combine_chunks()
+
+
+def _spans(counts: list[Integers]) -> Iterator[tuple[int, slice]]:
+    """Yield part and rows, so that the rows of a symbol follow each other through all parts."""
+    offsets = [np.concatenate([np.zeros(1, np.int64), np.cumsum(count)]).tolist() for count in counts]
+    for symbol in range(len(counts[0])):
+        for part, offset in enumerate(offsets):
+            if offset[symbol] < offset[symbol + 1]:
+                yield part, slice(offset[symbol], offset[symbol + 1])
+
+
+def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return list(array.chunks) if isinstance(array, pa.ChunkedArray) else [array]
