@@ -20,7 +20,6 @@ from lakehouse.queries.sql.views import identifier, null_column
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_type
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pyarrow as pa
 
     from lakehouse.partitions.selection import Integers, Selection
@@ -129,7 +128,9 @@ def _file_rows(
     in_file = set(footer.metadata.schema.names)
     present = [name for name in schema.names if name in in_file and name != symbol]
     table = read_groups(state.store, selection, present)
-    pieces = np.flatnonzero(np.isin(footer.group, selection.groups))
+    in_groups = np.zeros(len(footer.group_starts), np.bool_)
+    in_groups[selection.groups] = True
+    pieces = np.flatnonzero(in_groups[footer.group])
     columns = []
     for field in schema:
         if field.name == symbol:
@@ -140,7 +141,8 @@ def _file_rows(
         else:
             columns.append(pa.chunked_array([_absent(field, table.num_rows)]))
     rows = pa.Table.from_arrays(columns, schema=schema)
-    return _cut(rows, footer.rows[pieces], np.isin(pieces, selection.pieces))
+    chosen = np.searchsorted(pieces, selection.pieces)
+    return _cut(rows, footer.rows[pieces], int(chosen[0]), int(chosen[-1]))
 
 
 def _sql_type(name: str, *, symbol: bool) -> pa.DataType:
@@ -172,9 +174,7 @@ def _absent(field: pa.Field, rows: int) -> pa.Array:
     return pa.Array.from_buffers(field.type, rows, [None, pa.py_buffer(np.zeros(rows, np.int32))])
 
 
-def _cut(table: pa.Table, lengths: Integers, chosen: npt.NDArray[np.bool_]) -> pa.Table:
+def _cut(table: pa.Table, lengths: Integers, first: int, last: int) -> pa.Table:
     """Drop the rows before the first and after the last chosen piece, which copies nothing."""
-    wanted = np.flatnonzero(chosen)
-    ends = np.cumsum(lengths)
-    start = int(ends[wanted[0]] - lengths[wanted[0]])
-    return table.slice(start, int(ends[wanted[-1]]) - start)
+    start, end = int(lengths[:first].sum()), int(lengths[: last + 1].sum())
+    return table.slice(start, end - start)

@@ -72,7 +72,7 @@ def scanned(desk: Any, text: str) -> set[str]:
         stack.extend(node["children"])
         projections = node["extra_info"].get("Projections", [])
         if "PARQUET" in node["name"].upper():
-            found |= {projections} if isinstance(projections, str) else set(projections)
+            found |= ({projections} if isinstance(projections, str) else set(projections)) - {""}
     return found
 
 
@@ -99,7 +99,7 @@ USES = [
     "SELECT max({column}) FROM ({part})",
     "WITH x AS ({part}), y AS (FROM x) SELECT {column} FROM y ORDER BY ALL",
     "SELECT max(x.{column}) FROM ({part}) AS x JOIN market_data.quotes AS q ON x.symbol = q.symbol",
-    "SELECT DISTINCT symbol FROM ({part}) AS x WHERE EXISTS (SELECT 1 FROM signals.scores WHERE score < {column})",
+    "SELECT DISTINCT symbol FROM ({part}) WHERE EXISTS (SELECT 1 FROM signals.scores WHERE score < {column})",
     "SELECT sum(hash(x)) % 1000 FROM ({part}) AS x",
 ]
 
