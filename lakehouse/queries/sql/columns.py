@@ -8,10 +8,8 @@ around it names. In doubt all columns are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
-from lakehouse.queries.sql.tree import Node, fold
+from lakehouse.queries.sql.tree import Node, fold, nodes
 
 _NUMBERED = re.compile(r"_[0-9]+$")
 """how DuckDB renames the second column of a name in a subquery"""
@@ -26,29 +24,18 @@ def named_columns(query: Node) -> frozenset[str] | None:
     Args:
         query: the root of the tree.
     """
-    nodes = list(_nodes(query))
-    names = {fold(name) for node in nodes for name in _names(node)}
-    stars = [node for node in nodes if node.get("class") == "STAR"]
+    every = list(nodes(query))
+    names = {fold(name) for node in every for name in _names(node)}
+    stars = [node for node in every if node.get("class") == "STAR"]
     passing = _passing_stars(query) if stars else set()
-    if any(map(_is_unknown, nodes)) or any(id(star) not in passing for star in stars):
+    if any(map(_is_unknown, every)) or any(id(star) not in passing for star in stars):
         return None
-    if stars and any(node.get("column_name_alias") or node.get("aliases") for node in nodes):
+    if stars and any(node.get("column_name_alias") or node.get("aliases") for node in every):
         return None  # a column of a star can be meant by another name
-    whole_rows = {fold(name) for node in nodes for name in _row_names(node)}
-    if any(fold(node["column_names"][-1]) in whole_rows for node in nodes if "column_names" in node):
+    whole_rows = {fold(name) for node in every for name in _row_names(node)}
+    if any(fold(node["column_names"][-1]) in whole_rows for node in every if "column_names" in node):
         return None
     return frozenset(names | {_without_numbers(name) for name in names})
-
-
-def _nodes(value: Any) -> Iterator[Node]:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            yield item
-            stack.extend(item.values())
 
 
 def _names(node: Node) -> list[str]:
@@ -74,7 +61,7 @@ def _is_unknown(node: Node) -> bool:
 def _passing_stars(query: Node) -> set[int]:
     """Return the stars whose columns go nowhere but to a query that names those it uses."""
     inner: list[Node] = []
-    for node in _nodes(query):
+    for node in nodes(query):
         if node.get("type") == "SUBQUERY" and "class" not in node:
             inner.append(node["subquery"]["node"])
         inner.extend(entry["value"]["query_node"] for entry in node.get("cte_map", {}).get("map", []))

@@ -137,7 +137,7 @@ def _file_rows(
             codes = np.array([rank[each] for each in footer.symbols], np.int32)[footer.code[pieces]]
             columns.append(pa.chunked_array([dictionary_array(np.repeat(codes, footer.rows[pieces]), names)]))
         elif field.name in in_file:
-            columns.append(_as_sql(table.column(field.name), field.type))
+            columns.append(as_sql(table.column(field.name), field.type))
         else:
             columns.append(pa.chunked_array([_absent(field, table.num_rows)]))
     rows = pa.Table.from_arrays(columns, schema=schema)
@@ -154,7 +154,7 @@ def _sql_type(name: str, *, symbol: bool) -> pa.DataType:
     return pa.timestamp(name[10:12]) if name.startswith("timestamp[") else arrow_type(name)
 
 
-def _as_sql(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+def as_sql(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """Give a stored column its SQL type; times are looked at differently, not copied."""
     import pyarrow as pa
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.names import ProductName
+from lakehouse.queries.sql.asof_shape import SIDES
 from lakehouse.queries.sql.decoded import LazyTable, lazy_rows, select
 from lakehouse.queries.sql.failures import translated
 from lakehouse.queries.sql.spares import spares
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from lakehouse.queries.sql.asof import MatchedRows
     from lakehouse.queries.sql.choice import Source
 
 DEFAULT_MEMORY_LIMIT = "50%"
@@ -43,9 +45,10 @@ class Engine:
             self._run(f"SET GLOBAL temp_directory = {literal(str(folder))}")
             self._run(f"SET GLOBAL memory_limit = {literal(memory_limit)}")
 
-    def load(self, sources: Sequence[Source]) -> Mapping[Path, ProductName]:
+    def load(self, sources: Sequence[Source], join: MatchedRows | None = None) -> Mapping[Path, ProductName]:
         """Make the views, lock the engine, and return its files with the products to which they belong."""
-        self._states = tuple(source.view.state for source in sources)  # in use, so held, while it can run
+        read = [*sources, *((join.left, join.right) if join else ())]
+        self._states = tuple(source.view.state for source in read)  # in use, so held, while it can run
         listed = [(source.view, source.view.paths(self._held)) for source in sources if not source.decoded]
         files = {path: view.state.name for view, paths in listed for path in paths}
         with translated(files):
@@ -53,6 +56,7 @@ class Engine:
             self._run("SET GLOBAL enable_external_access = false")
             statements = [each for view, paths in listed for each in view.statements(paths)]
             statements += [each for source in sources if source.decoded for each in self._decoded(source)]
+            statements += [] if join is None else self._matched(join)
             self._run("; ".join([*statements, "SET GLOBAL lock_configuration = true"]))
         return files
 
@@ -87,6 +91,14 @@ class Engine:
         rows = lazy_rows(state, source.selections or (), source.columns, ranked=view.ranked)
         query = select(state.schema, source.columns, self.show(rows), ranked=view.ranked)
         return view_statements(state.name, query)
+
+    def _matched(self, join: MatchedRows) -> list[str]:
+        sides = zip(SIDES, (join.left, join.right), join.tables(), strict=True)
+        return [
+            f"CREATE VIEW main.{identifier(name)} AS "
+            f"{select(side.view.state.schema, side.columns, self.show(table))}"
+            for name, side, table in sides
+        ]
 
     def _run(self, statement: str) -> None:
         self.connection.execute(statement)

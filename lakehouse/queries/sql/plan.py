@@ -100,7 +100,7 @@ def scan_plan(source: Source) -> ScanPlan:
         version=state.version,
         engine=source.engine,
         files=len(state.files),
-        files_listed=len(view.files),
+        files_listed=len(selections) if source.decoded else len(view.files),
         row_groups=sum(len(each.groups) for each in selections),
         rows=decoded_row_count(selections),
         bytes=sum(_stored_bytes(each, source.columns) for each in selections),
