@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lakehouse.queries.sql.asof_rows import Side, matched, reachable
 from lakehouse.queries.sql.asof_shape import AsofJoin, find_asof, without_asof
 from lakehouse.queries.sql.bounds import ANY
-from lakehouse.queries.sql.choice import MOST_FILES, Source, columns_of, decoded_row_count, select
+from lakehouse.queries.sql.choice import Source, columns_of, decoded_row_count, select
 from lakehouse.queries.sql.decoded import LazyTable
 from lakehouse.times import Interval
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_MATCHED_VALUES = 50_000_000
 """rows x columns of both sides up to which we join: 400 MB"""
+MOST_FILES = 1_000
+"""files of both sides up to which their footers are looked at"""
 
 
 @dataclass(frozen=True, slots=True)

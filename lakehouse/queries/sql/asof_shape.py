@@ -87,7 +87,7 @@ def find_asof(query: Node, schemas: Mapping[ProductName, TableSchema]) -> AsofJo
 def without_asof(
     connection: duckdb.DuckDBPyConnection, statement: Statement, join: AsofJoin
 ) -> Statement | None:
-    """Return a statement that reads the matched rows instead of the join; None where it can not be written."""
+    """Return a statement that reads matched rows instead of the join; None where it can not be written."""
     tree = _replaced(statement.node, join.node, _positional(join))
     document = json.dumps({"error": False, "statements": [{"node": tree}]})
     rows = connection.sql("SELECT json_deserialize_sql($tree)", params={"tree": document}).fetchall()
