@@ -26,7 +26,7 @@ argument is a parameter of the query, or a table of it and the product to use in
 symbols are parted by commas; null is no value."""
 _PLAN_COLUMNS = (
     *("product", "version", "engine", "files", "files_listed", "row_groups", "rows", "bytes"),
-    *("cached_row_groups", "columns", "predicates"),
+    *("chunks", "cached", "columns", "predicates"),
 )
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+([eE][+-]?[0-9]+)?")

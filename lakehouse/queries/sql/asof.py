@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lakehouse.queries.sql.asof_rows import Side, matched, reachable
+from lakehouse.queries.sql.asof_rows import matched, reachable
 from lakehouse.queries.sql.asof_shape import AsofJoin, find_asof, without_asof
 from lakehouse.queries.sql.bounds import ANY
 from lakehouse.queries.sql.choice import Source, columns_of, decoded_row_count, select
@@ -40,7 +40,7 @@ class MatchedRows:
 
     def tables(self) -> tuple[LazyTable, LazyTable]:
         """Return both sides, whose rows go together by position; nothing is decoded before they are asked."""
-        left, right, join = _side(self.left), _side(self.right), self.join
+        left, right, join = self.left.needed, self.right.needed, self.join
         rows = cache(lambda: matched(left, right, join.comparison, keeps=join.keeps))
         return LazyTable(left.schema, lambda: rows()[0]), LazyTable(right.schema, lambda: rows()[1])
 
@@ -77,7 +77,9 @@ def _read(join: AsofJoin, left: View, right: View, named: frozenset[str] | None)
     if len(left.files) + len(right.files) > MOST_FILES:
         return None
     mine = select(left)
-    others = reachable(mine, select(right), join.comparison, _interval(left))
+    bounds = left.bounds or ANY
+    interval = Interval(bounds.first, bounds.last + 1)
+    others = reachable(mine, select(right), join.comparison, interval)
     rows = MatchedRows(
         join,
         Source(left, columns_of(left, named), "as-of kernel", mine),
@@ -89,13 +91,3 @@ def _read(join: AsofJoin, left: View, right: View, named: frozenset[str] | None)
 
 def _values(source: Source) -> int:
     return decoded_row_count(source.selections or ()) * (1 + len(source.columns))
-
-
-def _side(source: Source) -> Side:
-    view = source.view
-    return Side(view.state, source.columns, source.selections or (), _interval(view))
-
-
-def _interval(view: View) -> Interval:
-    bounds = view.bounds or ANY
-    return Interval(bounds.first, bounds.last + 1)

@@ -11,50 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from lakehouse.partitions.arrays import dictionary_array, integers
-from lakehouse.partitions.reading import find_rows
-from lakehouse.partitions.selection import Selection
-from lakehouse.queries.sql.decoded import as_sql, sql_schema
+from lakehouse.partitions.arrays import integers
+from lakehouse.partitions.selection import Integers, Selection
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakehouse.partitions.reading import Decoded
-    from lakehouse.partitions.state import TableState
     from lakehouse.queries.sql.asof_shape import Comparison
-
-Integers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One product of an as-of join."""
-
-    state: TableState
-    """its version"""
-    columns: tuple[str, ...]
-    """that the query can use"""
-    selections: Sequence[Selection]
-    """the pieces that can matter"""
-    interval: Interval
-    """in which rows can matter"""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The types of the columns in SQL."""
-        return sql_schema(self.state.schema, self.columns or self.state.schema.names[:1])
-
-    def rows(self) -> Decoded:
-        """Decode the rows, in the order (symbol, time, arrival).
-
-        Raises:
-            IntegrityError: a data file is missing or altered.
-        """
-        names = {*self.schema.names, str(self.state.schema.time)}
-        return find_rows(self.state, self.selections, self.interval, sorted(names))
+    from lakehouse.queries.sql.decoded import Needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +89,7 @@ def match(left: Runs, right: Runs, comparison: Comparison) -> Integers:
     return found
 
 
-def matched(left: Side, right: Side, comparison: Comparison, *, keeps: bool) -> tuple[pa.Table, pa.Table]:
+def matched(left: Needed, right: Needed, comparison: Comparison, *, keeps: bool) -> tuple[pa.Table, pa.Table]:
     """Return the left rows, and beside each, at the same position, its match: nulls where it has none.
 
     Args:
@@ -134,48 +101,23 @@ def matched(left: Side, right: Side, comparison: Comparison, *, keeps: bool) -> 
     Raises:
         IntegrityError: a data file is missing or altered.
     """
-    mine, others = left.rows(), right.rows()
+    mine, others = (side.find(str(side.state.schema.time)) for side in (left, right))
     found = match(_runs(left, mine, mine.symbols), _runs(right, others, mine.symbols), comparison)
     if keeps or not len(found) or found.min() >= 0:
-        return _table(left, mine, None), _table(right, others, found)
+        return left.table(mine), right.table(others, found)
     kept = np.flatnonzero(found >= 0)
-    return _table(left, mine, kept), _table(right, others, found[kept])
+    return left.table(mine, kept), right.table(others, found[kept])
 
 
-def _runs(side: Side, rows: Decoded, symbols: Sequence[str]) -> Runs:
+def _runs(side: Needed, rows: Decoded, symbols: Sequence[str]) -> Runs:
     """Return where the rows of each of some symbols are, and the times of all rows."""
     lengths = np.zeros(len(rows.symbols) + 1, np.int64)
     np.add.at(lengths, rows.spans.rank + 1, rows.spans.length)
-    offsets = np.cumsum(lengths)
+    offsets = np.cumsum(lengths).tolist()
     rank = {symbol: place for place, symbol in enumerate(rows.symbols)}
     starts = np.array([offsets[rank[each]] if each in rank else 0 for each in symbols], np.int64)
     stops = np.array([offsets[rank[each] + 1] if each in rank else 0 for each in symbols], np.int64)
     return Runs(starts, stops, integers(rows.column(str(side.state.schema.time))))
-
-
-def _table(side: Side, rows: Decoded, positions: Integers | None) -> pa.Table:
-    """Return the rows at some positions, null at -1; None for all."""
-    import pyarrow as pa
-
-    taken = None if positions is None else _nullable(positions)
-    columns = []
-    for field in side.schema:
-        if field.name == side.state.schema.symbol:
-            codes = np.repeat(rows.spans.rank.astype(np.int32), rows.spans.length)
-            column = pa.chunked_array([dictionary_array(codes, rows.symbols)])
-        else:
-            column = as_sql(rows.column(field.name), field.type)
-        columns.append(column if taken is None else column.take(taken))
-    return pa.Table.from_arrays(columns, schema=side.schema)
-
-
-def _nullable(positions: Integers) -> pa.Array:
-    """Return positions as an Arrow array, null where there is none."""
-    import pyarrow as pa
-
-    there = positions >= 0
-    validity = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
-    return pa.Array.from_buffers(pa.int64(), len(positions), [validity, pa.py_buffer(positions)])
 
 
 def _reach(selection: Selection, rank: dict[str, int], *, back: bool) -> tuple[Integers, Integers, Integers]:

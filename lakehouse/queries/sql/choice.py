@@ -16,6 +16,7 @@ import numpy as np
 
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.queries.sql.bounds import ANY
+from lakehouse.queries.sql.decoded import Needed
 from lakehouse.queries.sql.tree import fold
 from lakehouse.queries.sql.views import View
 from lakehouse.times import Interval
@@ -28,6 +29,8 @@ Engine = Literal["parquet", "decoded", "cached columns", "as-of kernel"]
 
 MOST_DECODED_VALUES = 500_000
 """rows x columns up to which decoding by us takes no more time than DuckDB with the files, about 4 MB"""
+MOST_CACHED_ROWS = 50_000_000
+"""rows up to which the column cache is used: the codes of their symbols take 200 MB, all else is mapped"""
 MOST_FILES = 64
 """files up to which their footers are looked at"""
 
@@ -49,6 +52,13 @@ class Source:
     def decoded(self) -> bool:
         """Whether DuckDB gets rows and no file."""
         return self.engine != "parquet"
+
+    @property
+    def needed(self) -> Needed:
+        """What is decoded of it."""
+        bounds = self.view.bounds or ANY
+        interval = Interval(bounds.first, bounds.last + 1)
+        return Needed(self.view.state, self.columns, self.selections or (), interval, self.view.ranked)
 
 
 def choose(view: View, named: frozenset[str] | None, *, engine: Engine | None = None) -> Source:
@@ -86,14 +96,15 @@ def decoded_row_count(selections: Sequence[Selection]) -> int:
     return sum(int(np.diff(each.footer.group_starts)[each.groups].sum()) for each in selections)
 
 
-def cached_groups(state: TableState, selections: Sequence[Selection], columns: Sequence[str]) -> int:
-    """Return how many of the row groups have all these columns in the column cache."""
-    return 0
+def chunks(state: TableState, selections: Sequence[Selection], columns: Sequence[str]) -> tuple[int, int]:
+    """Return how many columns of row groups are read, and how many of them the column cache holds."""
+    names = [name for name in columns if name != state.schema.symbol]
+    return sum(len(each.groups) for each in selections) * len(names), 0
 
 
 def _cheapest(state: TableState, selections: Sequence[Selection], columns: Sequence[str]) -> Engine:
-    groups = sum(len(each.groups) for each in selections)
-    if groups and cached_groups(state, selections, columns) == groups:
-        return "cached columns"
-    values = decoded_row_count(selections) * max(1, len(columns))
-    return "decoded" if values <= MOST_DECODED_VALUES else "parquet"
+    rows = decoded_row_count(selections)
+    if rows * max(1, len(columns)) <= MOST_DECODED_VALUES:
+        return "decoded"
+    read, cached = chunks(state, selections, columns)
+    return "cached columns" if 0 < read == cached and rows <= MOST_CACHED_ROWS else "parquet"

@@ -1,28 +1,29 @@
-"""A product as an Arrow table of the row groups that a query can need, decoded by us and scanned by DuckDB.
+"""A product as an Arrow table of the rows that a query can need, decoded by us and scanned by DuckDB.
 
-The rows are those of the chosen row groups, in the order of the files; the query's own conditions pick among
-them, as they do with the view over Parquet files, and the types are the same. Columns that the query does not
-name are null. Nothing is decoded before the query runs; then what was decoded stays for its next run.
+The rows are those of the chosen pieces; the query's own conditions pick among them, as they do with the view
+over Parquet files, and the types are the same. Columns that the query does not name are null. Nothing is
+decoded before the query runs; then what was decoded stays for its next run.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lakehouse.partitions.arrays import dictionary_array
-from lakehouse.partitions.row_groups import read_groups
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.reading import Decoded, find_rows
+from lakehouse.partitions.selection import Integers, Selection
 from lakehouse.queries.sql.views import identifier, null_column
 from lakehouse.schema import SEQUENCE, TableSchema, arrow_type
+from lakehouse.times import Interval
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lakehouse.partitions.selection import Integers, Selection
     from lakehouse.partitions.state import TableState
 
 _BATCH_ROWS = 122_880
@@ -61,53 +62,55 @@ class LazyTable:
         return self.load().to_reader(_BATCH_ROWS).__arrow_c_stream__(requested_schema)
 
 
-def lazy_rows(
-    state: TableState, selections: Sequence[Selection], columns: Sequence[str], *, ranked: bool = False
-) -> LazyTable:
-    """Return the rows of some row groups, in the types of SQL.
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a query needs of one product."""
 
-    Args:
-        state: the version.
-        selections: what to decode.
-        columns: that are needed, in the order of the schema.
-        ranked: whether the stored sequence is a column too.
-    """
-    kept = columns or state.schema.names[:1]  # rows are counted by a column, if by any
-    schema = sql_schema(state.schema, kept, ranked=ranked)
-    return LazyTable(schema, lambda: decoded_rows(state, selections, schema))
+    state: TableState
+    """its version"""
+    columns: tuple[str, ...]
+    """that the query can use, in the order of the schema"""
+    selections: Sequence[Selection]
+    """the pieces that can matter"""
+    interval: Interval
+    """in which rows can matter"""
+    ranked: bool = False
+    """whether the stored sequence is a column"""
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The types of the columns as DuckDB takes them: no zone, and the symbol as a dictionary."""
+        import pyarrow as pa
 
-def sql_schema(schema: TableSchema, columns: Sequence[str], *, ranked: bool = False) -> pa.Schema:
-    """Return the types of some columns as DuckDB takes them: no zone, and the symbol as a dictionary."""
-    import pyarrow as pa
+        of = self.state.schema
+        names = self.columns or of.names[:1]  # rows are counted by a column, if by any
+        kinds = {name: _sql_type(of[name].type, symbol=name == of.symbol) for name in names}
+        return pa.schema(kinds | ({SEQUENCE: pa.int32()} if self.ranked else {}))
 
-    fields = [
-        pa.field(column.name, _sql_type(column.type, symbol=column.name == schema.symbol))
-        for column in schema.columns
-        if column.name in columns
-    ]
-    return pa.schema([*fields, pa.field(SEQUENCE, pa.int32())] if ranked else fields)
+    def find(self, *extra: str) -> Decoded:
+        """Decode the rows, in the order (symbol, time, arrival).
 
+        Args:
+            extra: columns that are needed besides.
 
-def decoded_rows(state: TableState, selections: Sequence[Selection], schema: pa.Schema) -> pa.Table:
-    """Decode the pieces of some selections, with the columns and types of `schema`.
+        Raises:
+            IntegrityError: a data file is missing or altered.
+        """
+        return find_rows(self.state, self.selections, self.interval, [*self.schema.names, *extra])
 
-    A piece that lies between others of its row groups brings them along.
+    def table(self, rows: Decoded, positions: Integers | None = None) -> pa.Table:
+        """Return the rows at some positions, nulls at -1; None for all."""
+        import pyarrow as pa
 
-    Raises:
-        IntegrityError: a data file is missing or altered.
-    """
-    import pyarrow as pa
+        taken = None if positions is None else _nullable(positions)
+        columns = [_column(self.state, rows, field) for field in self.schema]
+        if taken is not None:
+            columns = [column.take(taken) for column in columns]
+        return pa.Table.from_arrays(columns, schema=self.schema)
 
-    names = tuple(sorted({symbol for each in selections for symbol in each.footer.symbols}))
-    rank = {symbol: place for place, symbol in enumerate(names)}
-
-    def one(selection: Selection) -> pa.Table:
-        return _file_rows(state, selection, schema, names, rank)
-
-    several = len(selections) > 1
-    parts = list(workers().map(one, selections)) if several else [one(each) for each in selections]
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+    def lazy(self) -> LazyTable:
+        """Return the rows, decoded when the query runs."""
+        return LazyTable(self.schema, lambda: self.table(self.find()))
 
 
 def select(schema: TableSchema, columns: Sequence[str], source: str, *, ranked: bool = False) -> str:
@@ -119,30 +122,25 @@ def select(schema: TableSchema, columns: Sequence[str], source: str, *, ranked: 
     return f"SELECT {', '.join([*shown, SEQUENCE] if ranked else shown)} FROM {source}"
 
 
-def _file_rows(
-    state: TableState, selection: Selection, schema: pa.Schema, names: Sequence[str], rank: dict[str, int]
-) -> pa.Table:
+def _column(state: TableState, rows: Decoded, field: pa.Field) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    footer, symbol = selection.footer, state.schema.symbol
-    in_file = set(footer.metadata.schema.names)
-    present = [name for name in schema.names if name in in_file and name != symbol]
-    table = read_groups(state.store, selection, present)
-    in_groups = np.zeros(len(footer.group_starts), np.bool_)
-    in_groups[selection.groups] = True
-    pieces = np.flatnonzero(in_groups[footer.group])
-    columns = []
-    for field in schema:
-        if field.name == symbol:
-            codes = np.array([rank[each] for each in footer.symbols], np.int32)[footer.code[pieces]]
-            columns.append(pa.chunked_array([dictionary_array(np.repeat(codes, footer.rows[pieces]), names)]))
-        elif field.name in in_file:
-            columns.append(as_sql(table.column(field.name), field.type))
-        else:
-            columns.append(pa.chunked_array([_absent(field, table.num_rows)]))
-    rows = pa.Table.from_arrays(columns, schema=schema)
-    chosen = np.searchsorted(pieces, selection.pieces)
-    return _cut(rows, footer.rows[pieces], int(chosen[0]), int(chosen[-1]))
+    if field.name == state.schema.symbol:
+        codes = np.repeat(rows.spans.rank.astype(np.int32), rows.spans.length)
+        return pa.chunked_array([dictionary_array(codes, rows.symbols)])
+    if field.name == SEQUENCE and not state.schema.has_sequence:
+        zeros = np.zeros(int(rows.spans.length.sum()), np.int32)
+        return pa.chunked_array([pa.Array.from_buffers(field.type, len(zeros), [None, pa.py_buffer(zeros)])])
+    return _as_sql(rows.column(field.name), field.type)
+
+
+def _nullable(positions: Integers) -> pa.Array:
+    """Return positions as an Arrow array, null where they are negative."""
+    import pyarrow as pa
+
+    there = positions >= 0
+    validity = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
+    return pa.Array.from_buffers(pa.int64(), len(positions), [validity, pa.py_buffer(positions)])
 
 
 def _sql_type(name: str, *, symbol: bool) -> pa.DataType:
@@ -154,7 +152,7 @@ def _sql_type(name: str, *, symbol: bool) -> pa.DataType:
     return pa.timestamp(name[10:12]) if name.startswith("timestamp[") else arrow_type(name)
 
 
-def as_sql(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+def _as_sql(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """Give a stored column its SQL type; times are looked at differently, not copied."""
     import pyarrow as pa
 
@@ -163,18 +161,3 @@ def as_sql(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_timestamp(kind):
         return pa.chunked_array([chunk.view(kind) for chunk in column.chunks], kind)
     return column.cast(kind)
-
-
-def _absent(field: pa.Field, rows: int) -> pa.Array:
-    """Return a column that a file does not have: null, or rank 0 where nothing was ranked."""
-    import pyarrow as pa
-
-    if field.name != SEQUENCE:
-        return pa.nulls(rows, field.type)
-    return pa.Array.from_buffers(field.type, rows, [None, pa.py_buffer(np.zeros(rows, np.int32))])
-
-
-def _cut(table: pa.Table, lengths: Integers, first: int, last: int) -> pa.Table:
-    """Drop the rows before the first and after the last chosen piece, which copies nothing."""
-    start, end = int(lengths[:first].sum()), int(lengths[: last + 1].sum())
-    return table.slice(start, end - start)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.names import ProductName
 from lakehouse.queries.sql.asof_shape import SIDES
-from lakehouse.queries.sql.decoded import LazyTable, lazy_rows, select
+from lakehouse.queries.sql.decoded import LazyTable, select
 from lakehouse.queries.sql.failures import translated
 from lakehouse.queries.sql.spares import spares
 from lakehouse.queries.sql.views import identifier, literal, view_statements
@@ -88,8 +88,8 @@ class Engine:
     def _decoded(self, source: Source) -> list[str]:
         view = source.view
         state = view.state
-        rows = lazy_rows(state, source.selections or (), source.columns, ranked=view.ranked)
-        query = select(state.schema, source.columns, self.show(rows), ranked=view.ranked)
+        shown = self.show(source.needed.lazy())
+        query = select(state.schema, source.columns, shown, ranked=view.ranked)
         return view_statements(state.name, query)
 
     def _matched(self, join: MatchedRows) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.queries.sql.choice import Engine, Source, cached_groups, decoded_row_count, select
+from lakehouse.queries.sql.choice import Engine, Source, chunks, decoded_row_count, select
 
 if TYPE_CHECKING:
     from lakehouse.partitions.selection import Selection
@@ -35,8 +35,10 @@ class ScanPlan:
     """rows of those row groups"""
     bytes: int
     """size on disk of the columns of those row groups that the query can use"""
-    cached_row_groups: int
-    """row groups of which the column cache holds all these columns"""
+    chunks: int
+    """columns of row groups that are read: the unit of the column cache"""
+    cached: int
+    """those that the column cache holds"""
     columns: tuple[str, ...]
     """that the query can use"""
     predicates: tuple[str, ...]
@@ -95,6 +97,7 @@ def scan_plan(source: Source) -> ScanPlan:
     view, state = source.view, source.view.state
     needed = view.bounds is not None and bool(view.files)
     selections = source.selections if source.selections is not None else select(view) if needed else []
+    read, cached = chunks(state, selections, source.columns)
     return ScanPlan(
         product=str(state.name),
         version=state.version,
@@ -104,7 +107,8 @@ def scan_plan(source: Source) -> ScanPlan:
         row_groups=sum(len(each.groups) for each in selections),
         rows=decoded_row_count(selections),
         bytes=sum(_stored_bytes(each, source.columns) for each in selections),
-        cached_row_groups=cached_groups(state, selections, source.columns),
+        chunks=read,
+        cached=cached,
         columns=source.columns,
         predicates=view.predicates(),
     )
@@ -127,6 +131,6 @@ def _cells(plan: ScanPlan) -> tuple[str, ...]:
         str(plan.row_groups),
         f"{plan.rows:,}",
         f"{plan.bytes:,}",
-        f"{plan.cached_row_groups} of {plan.row_groups}",
+        f"{plan.cached} of {plan.chunks}",
         ", ".join(plan.columns),
     )

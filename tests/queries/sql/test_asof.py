@@ -53,7 +53,7 @@ LEFT_TO_DUCKDB = [
     (f"{COUNT} {T} t ASOF JOIN signals.scores q ON t.symbol = q.name AND t.time >= q.moment", ""),
     (f"{COUNT} {T} t ASOF RIGHT JOIN {Q} q {ON}", "INNER nor LEFT"),
     (f"{COUNT} {T} t ASOF JOIN (FROM {Q} WHERE bid > 50) q {ON}", "the whole of a product"),
-    (f"{COUNT} {T} t ASOF JOIN (FROM {Q} LIMIT 50) q {ON}", "the whole of a product"),
+    (f"{COUNT} {T} t ASOF JOIN (FROM {Q} ORDER BY ALL LIMIT 50) q {ON}", "the whole of a product"),
     (f"{COUNT} {T} t ASOF JOIN {Q} AS q(symbol, time, a, b) {ON}", "the whole of a product"),
     (f"{COUNT} {JOIN} ASOF JOIN {Q} AS r ON t.symbol = r.symbol AND t.time >= r.time", "several"),
     (f"SELECT count(*), max(t._sequence) FROM {JOIN}", "sequence"),

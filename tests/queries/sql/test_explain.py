@@ -22,7 +22,7 @@ def test_it_counts_files_row_groups_rows_and_bytes(desk: Any) -> None:
     part, whole = (plan_of(desk, text)[TRADES] for text in (DAY, f"FROM {TRADES}"))
     assert (whole.files, whole.files_listed) == (len(state.files), len(state.files))
     assert whole.rows == sum(file.rows for file in state.files)
-    assert (part.files_listed, part.row_groups, part.cached_row_groups) == (1, 1, 0)
+    assert (part.files_listed, part.row_groups, part.chunks, part.cached) == (1, 1, 2, 0)
     assert 0 < part.bytes < whole.bytes < sum(file.size for file in state.files)
     assert (part.columns, whole.columns) == (("symbol", "time", "price"), state.schema.names)
 
