@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakehouse.maintenance.doctor import Diagnosis
     from lakehouse.maintenance.drop import DropReport
     from lakehouse.maintenance.gc import GarbageReport
+    from lakehouse.maintenance.relayout import LayoutReport
     from lakehouse.maintenance.restore import RestoreReport
     from lakehouse.maintenance.retain import RetainReport
     from lakehouse.names import ProductName
@@ -161,6 +162,47 @@ class Upkeep(LakeView):
         from lakehouse.maintenance.compact import compact
 
         return compact(self[name].table, Provenance(author, message=message), dry_run=dry_run)
+
+    def change_layout(
+        self, name: str, layout: str, *, dry_run: bool = True, author: str = "", message: str = ""
+    ) -> LayoutReport:
+        """Write the newest version anew in other folders; the rows, and so the digest, stay as they are.
+
+        It is one commit, which says the new layout too, and is made only after the rows that were read and
+        those that were written were proven equal to the recorded ones. Old versions, snapshots and locks keep
+        the old files; a version of another layout can be read, and not be restored. `lake layout advise`
+        measures first what a layout would bring.
+
+        Args:
+            name: `domain.product`; the table of its newest major version.
+            layout: such as `date=week,symbol=row_groups`, in the grammar of contracts.
+            dry_run: say what would be written anew, and do nothing.
+            author: who; empty for LAKEHOUSE_AUTHOR, or user@host.
+            message: why, for the commit's record.
+
+        Raises:
+            NotFoundError: there is no such product.
+            ContractError: the layout is unknown, or the product has no rows yet.
+            IntegrityError: a source is missing or altered, or what was written is not what was read; nothing
+                was committed.
+            ConflictError: other writers won every attempt.
+
+        Examples:
+            >>> import datetime, lakehouse, polars, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> days = polars.DataFrame({"date": [datetime.date(2019, 1, 2), datetime.date(2024, 1, 2)]})
+            >>> product = lake.create("macro.holidays", like=days, key=["date"])
+            >>> commit = product.append(days)
+            >>> report = lake.change_layout("macro.holidays", "date=year", dry_run=False)
+            >>> report.before, report.commit, report.files_after
+            ('date=none,symbol=row_groups', 2, 2)
+        """
+        from lakehouse.ingest.write import Provenance
+        from lakehouse.maintenance.relayout import change_layout
+        from lakehouse.partitions.layout import Layout
+
+        provenance = Provenance(author, message=message)
+        return change_layout(self[name].table, Layout.parse(layout), provenance, dry_run=dry_run)
 
     def retain(
         self,

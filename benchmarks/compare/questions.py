@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from benchmarks.compare.contender import Steps, whole_day
+from lakehouse.queries import analytics
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lakehouse import Product
 
-PERIODS_A_YEAR = 252
 MINUTE_NS, DAY_NS = 60_000_000_000, 86_400_000_000_000
 
 
@@ -22,9 +22,7 @@ class Questions(Steps):
 
     def q1(self) -> Any:
         """VWAP of each symbol and day."""
-        value = (pl.col("price") * pl.col("size")).sum() / pl.col("size").sum()
-        frame = frame_of(self.trades, "symbol", "ts", "price", "size").lazy()
-        return frame.group_by("symbol", pl.col("ts").dt.date().alias("date")).agg(vwap=value).collect()
+        return _answer(analytics.vwap(self.trades, every="1d"), ts="date")
 
     def q2(self) -> Any:
         """Bars of one minute from all trades."""
@@ -54,32 +52,16 @@ class Questions(Steps):
 
     def q6a(self) -> Any:
         """Rolling volatility of daily bars."""
-        value = pl.col("r").rolling_std(20).over("symbol") * PERIODS_A_YEAR**0.5
-        return self._returns().select("symbol", "date", vol=value).collect()
+        return _answer(analytics.volatility(self.daily, window=20, name="vol"))
 
     def q6b(self) -> Any:
         """Exponentially weighted variance of daily bars."""
-        value = (pl.col("r") ** 2).ewm_mean(alpha=0.06, adjust=False).over("symbol")
-        return self._returns().drop_nulls().select("symbol", "date", ewma=value).collect()
-
-    def _returns(self) -> pl.LazyFrame:
-        close = pl.col("close")
-        frame = frame_of(self.daily, "symbol", "date", "close").lazy()
-        return frame.select("symbol", "date", r=(close / close.shift(1)).log().over("symbol"))
+        arguments: Any = {"alpha": 0.06, "statistic": "variance", "of": "log_return", "drop_nan": True}
+        return _answer(analytics.ewma(self.daily, "close", **arguments))
 
     def q7(self) -> Any:
         """Correlation of the minute returns of all pairs."""
-        table = self.bars.read(columns=["symbol", "ts", "close"]).to_arrow()
-        encoded = table["symbol"].combine_chunks().dictionary_encode()
-        names = encoded.dictionary
-        times, slot = np.unique(table["ts"].cast(pa.int64()).to_numpy(), return_inverse=True)
-        grid = np.full((len(names), len(times)), np.nan)
-        grid[encoded.indices.to_numpy(), slot] = table["close"].to_numpy()
-        filled = pl.DataFrame(grid.T).fill_nan(None).fill_null(strategy="forward").to_numpy()
-        matrix = np.corrcoef(filled[1:].T / filled[:-1].T - 1)
-        left, right = np.divmod(np.arange(matrix.size), len(names))
-        pairs = [names.take(pa.array(left)), names.take(pa.array(right)), pa.array(matrix.ravel())]
-        return pa.Table.from_arrays(pairs, ["symbol", "other", "corr"])
+        return _answer(analytics.correlation(self.bars), correlation="corr")
 
     def q8(self) -> Any:
         """The share of the day's volume of each minute."""
@@ -108,6 +90,12 @@ class Questions(Steps):
             exits, left_on="wanted", right_on="traded", by=keys, strategy="forward", check_sortedness=False
         )
         return found.select("symbol", "ts", "exit_ts", "exit_price").collect()
+
+
+def _answer(computation: analytics.Computation, **names: str) -> pa.Table:
+    """Compute, and give columns the names that the comparison knows."""
+    table = computation.read().to_arrow()
+    return table.rename_columns([names.get(name, name) for name in table.column_names])
 
 
 def frame_of(product: Product, *columns: str) -> pl.DataFrame:

@@ -20,7 +20,7 @@ __all__ = ["Contract", "ContractDiff", "Rule"]
 
 _PARTITION_COLUMNS = ("partition_date", "symbol_bucket")
 _LAYOUT_PARTS = {
-    "date": re.compile(r"day|month|year|none"),
+    "date": re.compile(r"day|week|month|year|none"),
     "symbol": re.compile(r"row_groups|identity|bucket\([1-9][0-9]{0,3}\)", re.ASCII),
 }
 
@@ -130,5 +130,5 @@ def _check_layout(text: str) -> None:
     if text != "auto" and not (known and len(set(keys)) == len(keys)):
         raise ContractError(
             f"Unknown layout {text!r}.",
-            hint="Write auto, or date=day|month|year|none,symbol=row_groups|identity|bucket(n).",
+            hint="Write auto, or date=day|week|month|year|none,symbol=row_groups|identity|bucket(n).",
         )

@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import ArgumentError, SchemaError
+from lakehouse.partitions.threads import workers
 from lakehouse.schema import RAW_PREFIX, TableSchema, arrow_type, stored_type
 
 _SAMPLE = 4_096
+_PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def _convert(
 def _check_encoding(column: pa.ChunkedArray, name: str) -> None:
     """Refuse bytes that claim to be text, and codes that point past their dictionary."""
     try:
-        column.validate(full=True)
+        for _ in workers().map(lambda chunk: chunk.validate(full=True), _parts(column)):
+            pass
     except pa.ArrowException as error:
         raise SchemaError(
             f"Column {name!r} is damaged: {str(error).splitlines()[0]}",
@@ -153,8 +156,16 @@ def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Encode text that repeats: everything after the gate (sort, digest, Parquet) is then quicker."""
     sample = column.slice(len(column) // 3, _SAMPLE)
     if len(column) > _SAMPLE and len(pc.unique(sample)) < len(sample) // 4:
-        return column.cast(pa.string()).dictionary_encode().unify_dictionaries()
+        parts = list(workers().map(lambda chunk: chunk.dictionary_encode(), _parts(column.cast(pa.string()))))
+        return pa.chunked_array(parts).unify_dictionaries()
     return column.cast(pa.string())
+
+
+def _parts(column: pa.ChunkedArray) -> list[pa.Array]:
+    """Return the chunks of a column, the long ones cut, for several threads."""
+    return [
+        chunk.slice(start, _PART) for chunk in column.chunks for start in range(0, max(1, len(chunk)), _PART)
+    ]
 
 
 def _is_text(kind: pa.DataType) -> bool:

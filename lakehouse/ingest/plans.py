@@ -13,6 +13,7 @@ import pyarrow as pa
 from lakehouse.errors import KeyConflictError
 from lakehouse.partitions.arrays import integers, take_rows, times_of
 from lakehouse.partitions.keys import match
+from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import select_pieces, whole
@@ -71,6 +72,8 @@ class Plan:
     """files to take out"""
     proof: Callable[[Sequence[WrittenFile]], None] | None = None
     """looks at the written files before the commit, and raises; who has one moves rows and changes none"""
+    layout: Layout | None = None
+    """the layout of the rows, where it is another one than that of the version: every file goes"""
 
 
 def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
@@ -229,14 +232,13 @@ def sequenced(
     schema = state.schema
     symbols, times = _order_keys(rows, schema)
     order = sort_order(symbols.codes, times)
+    codes = symbols.codes
     if order is not None:
-        rows, codes = take_rows(rows, order), symbols.codes[order]
-        times = None if times is None else times[order]
-    else:
-        codes = symbols.codes
-    if schema.symbol:
-        column = Symbols(codes, symbols.names).array()
-        rows = rows.set_column(rows.schema.get_field_index(schema.symbol), schema.symbol, column)
+        codes = np.repeat(np.arange(len(symbols.names), dtype=np.int32), np.bincount(codes))
+        rows = _reordered(rows, order, schema, Symbols(codes, symbols.names))
+        times = times_of(rows, schema)
+    elif schema.symbol:
+        rows = _with_symbol(rows, schema, symbols)
     if not schema.has_sequence:
         return rows
     ranks = tie_ranks(codes, times)
@@ -248,6 +250,21 @@ def sequenced(
     ranks = np.where(given >= 0, given, ranks)
     rows, order = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
     return rows if order is None else take_rows(rows, order)
+
+
+def _reordered(
+    rows: pa.Table, order: npt.NDArray[np.int64], schema: TableSchema, symbols: Symbols
+) -> pa.Table:
+    """Bring rows in an order by symbol; the column of symbols is known, so it is not gathered."""
+    if not schema.symbol:
+        return take_rows(rows, order)
+    place = rows.schema.get_field_index(schema.symbol)
+    taken = take_rows(rows.remove_column(place), order)
+    return taken.add_column(place, schema.symbol, symbols.array())
+
+
+def _with_symbol(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
+    return rows.set_column(rows.schema.get_field_index(schema.symbol), str(schema.symbol), symbols.array())
 
 
 def rows_inside(rows: pa.Table, schema: TableSchema, scope: Scope) -> Booleans:

@@ -115,7 +115,7 @@ def commit_plan(
                 with session.writing():
                     quarantine = _put_quarantine(table, prepared, writer)
                     record = _record(prepared, plan, provenance, operation, quarantine)
-                    layout = state.layout or Layout()
+                    layout = plan.layout or state.layout or Layout()
                     written = _write_files(table, state, layout, plan, writer)
                     with nullcontext() if attempt else table.queue():
                         commit = _publish(table, state, plan, written, record, provenance, writer)
@@ -187,6 +187,7 @@ def _publish(
         remove=plan.remove,
         transactions={key: 0 for key in keys if key},
         moves_only=plan.proof is not None,
+        layout=plan.layout,
     )
     if not table.exists:  # only now: what the planner refuses makes no table
         with suppress(AlreadyExistsError):  # another first write was faster
@@ -239,8 +240,10 @@ def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
     times = times_of(prepared.good, state.schema)
     if times is None or not len(times):
         return choose_layout(state.schema, rows_per_day=1)
-    days = len(np.unique(times // NS_PER_DAY))
-    return choose_layout(state.schema, rows_per_day=len(times) / days)
+    days = times // NS_PER_DAY
+    seen = np.zeros(int(days.max() - days.min()) + 1, np.bool_)
+    seen[days - days.min()] = True
+    return choose_layout(state.schema, rows_per_day=len(times) / int(seen.sum()))
 
 
 def _put_quarantine(table: Table, prepared: Prepared, writer: str) -> QuarantineFile | None:

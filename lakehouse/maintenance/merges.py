@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.partitions.encoding import OWN_ROW_GROUP
+from lakehouse.partitions.encoding import own_row_group
 from lakehouse.partitions.footers import Footer, footer_of
 from lakehouse.partitions.layout import SMALLEST_GOOD_FILE_IN_BYTES, folder_of, row_width
 from lakehouse.partitions.parquet_files import most_rows
@@ -146,7 +146,11 @@ class Survey:
         """
         if state.store.connection():
             return
-        able = [file for file in files if file.rows > OWN_ROW_GROUP and file.min_symbol != file.max_symbol]
+        able = [
+            file
+            for file in files
+            if file.rows > own_row_group(file.rows) and file.min_symbol != file.max_symbol
+        ]
         new = [file for file in able if file.path not in self._loose]
         footers = workers().map(lambda file: footer_of(state.store, file, state.schema.time), new)
         self._loose |= {file.path: _is_loose(footer) for file, footer in zip(new, footers, strict=True)}
@@ -197,7 +201,8 @@ def _is_loose(footer: Footer) -> bool:
     """Say whether a row group holds a symbol that is large enough for its own, and another one."""
     rows = np.bincount(footer.code, footer.rows)
     pieces = np.bincount(footer.group)
-    return bool(np.any((rows[footer.code] >= OWN_ROW_GROUP) & (pieces[footer.group] > 1)))
+    own = own_row_group(int(rows.sum()))
+    return bool(np.any((rows[footer.code] >= own) & (pieces[footer.group] > 1)))
 
 
 def _place(file: DataFile) -> tuple[int, str, str]:

@@ -12,26 +12,29 @@ import pyarrow as pa
 from lakehouse.partitions.reading import read_stored
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import DataFile, TableState
-from lakehouse.times import MAX_NS, MIN_NS, Interval
+from lakehouse.times import Interval
 
 Range = tuple[tuple[str, ...] | None, Interval]
 
 
-def ordered_rows(state: TableState, files: Sequence[DataFile], *, at_once: int) -> Iterator[pa.Table]:
+def ordered_rows(
+    state: TableState, files: Sequence[DataFile], *, at_once: int, interval: Interval | None = None
+) -> Iterator[pa.Table]:
     """Yield the rows of some files as they are stored, in the order (symbol, time, sequence).
 
     Args:
         state: the version that the files are of.
         files: some of its files.
         at_once: the rows of each table but the last; about twice as many are in memory.
+        interval: only the rows whose times are in it; None for all.
 
     Raises:
         IntegrityError: a file is missing or altered.
     """
     alone = replace(state, files=tuple(files))
     rows: pa.Table | None = None
-    for symbols, interval in _ranges(alone, at_once):
-        read = read_stored(alone, select_pieces(alone, symbols, interval), interval)
+    for symbols, times in _ranges(alone, at_once, interval or Interval()):
+        read = read_stored(alone, select_pieces(alone, symbols, times), times)
         if not read.num_rows:
             continue
         rows = read if rows is None else pa.concat_tables([rows, read]).unify_dictionaries()
@@ -42,26 +45,26 @@ def ordered_rows(state: TableState, files: Sequence[DataFile], *, at_once: int) 
         yield rows
 
 
-def _ranges(state: TableState, at_once: int) -> Iterator[Range]:
+def _ranges(state: TableState, at_once: int, interval: Interval) -> Iterator[Range]:
     """Yield neighbouring ranges of symbols, or of the times of one symbol, that hold few enough rows."""
     if state.rows <= at_once:
-        yield None, Interval()
+        yield None, interval
         return
-    selections = select_pieces(state, None, Interval())
+    selections = select_pieces(state, None, interval)
     run: list[str] = []
     count = 0
     for symbol, rows in sorted(_rows_by_symbol(selections).items()):
         if run and count + rows > at_once:
-            yield tuple(run), Interval()
+            yield tuple(run), interval
             run, count = [], 0
         if rows > at_once:
-            for interval in _cuts(selections, symbol, at_once) if state.schema.time else [Interval()]:
-                yield (symbol,) if state.schema.symbol else None, interval
+            for part in _cuts(selections, symbol, at_once, interval) if state.schema.time else [interval]:
+                yield (symbol,) if state.schema.symbol else None, part
         else:
             run.append(symbol)
             count += rows
     if run:
-        yield tuple(run), Interval()
+        yield tuple(run), interval
 
 
 def _rows_by_symbol(selections: Sequence[Selection]) -> Counter[str]:
@@ -72,18 +75,20 @@ def _rows_by_symbol(selections: Sequence[Selection]) -> Counter[str]:
     return rows
 
 
-def _cuts(selections: Sequence[Selection], symbol: str, at_once: int) -> Iterator[Interval]:
-    """Yield intervals that part all of time, each with about as many rows of a symbol as may be read."""
+def _cuts(
+    selections: Sequence[Selection], symbol: str, at_once: int, interval: Interval
+) -> Iterator[Interval]:
+    """Yield intervals that part an interval, each with about as many rows of a symbol as may be read."""
     pieces: list[tuple[int, int]] = []
     for selection in selections:
         footer = selection.footer
         if symbol in footer.symbols:
             mine = footer.code == footer.symbols.index(symbol)
             pieces += zip(footer.first[mine].tolist(), footer.rows[mine].tolist(), strict=True)
-    start, count = MIN_NS, 0
+    start, count = interval.start, 0
     for first, rows in sorted(pieces):
         if count + rows > at_once and first > start:
             yield Interval(start, first)
             start, count = first, 0
         count += rows
-    yield Interval(start, MAX_NS)
+    yield Interval(start, interval.end)

@@ -1,32 +1,37 @@
-"""Encode sorted rows as one Parquet file: where row groups are cut, and how each column is encoded.
+"""Encode sorted rows as one Parquet file: where row groups are cut, and how each column is written.
 
-Symbols of at least 16k rows have row groups of their own; smaller ones are packed together.
+A symbol with many rows has row groups of its own, so that reading it decodes nothing else; smaller ones are
+packed together, so that a file has about a thousand row groups at most, and its footer stays small.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lakehouse.partitions import footer_checksum
+from lakehouse.partitions import encoding_trial, footer_checksum
+from lakehouse.partitions.arrays import int64_array, integers
 from lakehouse.partitions.segments import SEGMENTS_KEY
 from lakehouse.schema import TableSchema
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-LARGEST_ROW_GROUP = 131_072
+LARGEST_ROW_GROUP = 65_536
 OWN_ROW_GROUP = 16_384
-_SAMPLE = 8_192
+"""rows with which a symbol has row groups of its own in any file"""
+_SMALLEST_ROW_GROUP = 1_024
+_ROW_GROUPS = 1_024
+_FEW_TEXTS = 32
+_PACKED = 8
+"""a row group of small symbols has up to so many times the rows that a symbol needs for its own"""
 
 
 def encode(
@@ -37,26 +42,34 @@ def encode(
     segments: Future[dict[str, list[Any]]],
 ) -> None:
     """Write one Parquet file; the directory of symbols may still be in the making."""
-    delta = [name for name in (schema.time,) if name and not pa.types.is_date(rows.schema.field(name).type)]
-    plain = [name for name in rows.column_names if name not in delta and not _repeats(rows.column(name))]
-    dictionary = [name for name in rows.column_names if name not in delta and name not in plain]
-    with pq.ParquetWriter(
-        target,
-        rows.schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=dictionary,
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        store_schema=False,
-        write_page_checksum=True,
-    ) as writer:
-        for start, length in row_groups(starts, rows.num_rows):
-            writer.write_table(rows.slice(start, length), row_group_size=length)
+    groups = list(row_groups(starts, rows.num_rows))
+    start, length = groups[len(groups) // 2]  # a dictionary does not reach over the border of a row group
+    choices = encoding_trial.choose(
+        _with_own_texts(rows.slice(start, min(length, encoding_trial.SAMPLE_ROWS))),
+        group_rows=length,
+        times=[schema.time] if schema.time else [],
+    )
+    with pq.ParquetWriter(target, rows.schema, **_settings(choices)) as writer:
+        for start, length in groups:
+            writer.write_table(_with_own_texts(rows.slice(start, length)), row_group_size=length)
         text = json.dumps(segments.result(), ensure_ascii=False, separators=(",", ":"))
         writer.add_key_value_metadata(
             {SEGMENTS_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
         )
     footer_checksum.seal(target)
+
+
+def own_row_group(rows: int) -> int:
+    """Return with how many rows a symbol has row groups of its own, in a file of this many rows.
+
+    The more rows a file has the larger they are, up to `OWN_ROW_GROUP`: what many symbols of a minute bar
+    product need is not what ticks need.
+
+    Examples:
+        >>> own_row_group(50_000), own_row_group(4_000_000), own_row_group(10**9)
+        (1024, 3906, 16384)
+    """
+    return min(OWN_ROW_GROUP, max(_SMALLEST_ROW_GROUP, rows // _ROW_GROUPS))
 
 
 def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
@@ -66,10 +79,11 @@ def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, 
         >>> list(row_groups(np.array([0, 10, 20, 40_020]), 40_030))
         [(0, 20), (20, 40000), (40020, 10)]
     """
-    pack = 0
+    pack, own = 0, own_row_group(rows)
+    packed = min(2 * OWN_ROW_GROUP, _PACKED * own)
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), rows], strict=True):
-        alone = stop - start >= OWN_ROW_GROUP
-        if (alone or stop - pack > 2 * OWN_ROW_GROUP) and start > pack:
+        alone = stop - start >= own
+        if (alone or stop - pack > packed) and start > pack:
             yield pack, start - pack
             pack = start
         if alone:
@@ -81,11 +95,38 @@ def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, 
         yield pack, rows - pack
 
 
-def _repeats(column: pa.ChunkedArray) -> bool:
-    """Guess from a sample whether a dictionary pays: at most every second value is new."""
-    if pa.types.is_dictionary(column.type):
-        return True
-    if pa.types.is_boolean(column.type):
-        return False
-    sample = column.slice(len(column) // 3, _SAMPLE)
-    return len(sample) < 32 or 2 * len(pc.unique(sample)) <= len(sample)
+def _with_own_texts(rows: pa.Table) -> pa.Table:
+    """Cut dictionaries of text to what these rows use: every row group stores its dictionary as a whole."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type) and rows.num_rows:
+            column = pa.concat_arrays(rows.column(place).unify_dictionaries().chunks)
+            if len(column.dictionary) > _FEW_TEXTS:
+                rows = rows.set_column(place, field, _cut(column))
+    return rows
+
+
+def _cut(column: pa.DictionaryArray) -> pa.Array:
+    if column.null_count:
+        codes = column.indices.unique().drop_null()
+    else:
+        seen = np.zeros(len(column.dictionary), np.bool_)
+        seen[integers(column.indices)] = True
+        codes = int64_array(np.flatnonzero(seen))
+    if len(codes) == len(column.dictionary):
+        return column
+    indices = pc.index_in(column.indices, codes.cast(column.indices.type), skip_nulls=True)
+    return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(codes))
+
+
+def _settings(choices: Mapping[str, encoding_trial.Choice]) -> dict[str, Any]:
+    """Return the options of the Parquet writer."""
+    return {
+        "compression": {name: choice.codec for name, choice in choices.items()},
+        "compression_level": {name: 1 for name, choice in choices.items() if choice.codec == "zstd"} or None,
+        "use_dictionary": [name for name, choice in choices.items() if choice.encoding == "dictionary"],
+        "column_encoding": {
+            name: choice.encoding for name, choice in choices.items() if choice.encoding != "dictionary"
+        },
+        "store_schema": False,
+        "write_page_checksum": True,
+    }

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from lakehouse.partitions.arrays import integers
 from lakehouse.partitions.digest import row_hashes
+from lakehouse.partitions.sorting import Symbols, sort_order
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -42,11 +45,9 @@ def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
     none = np.zeros(rows.num_rows, np.bool_)
     if not key or rows.num_rows < 2:
         return Repeats(none, none)
-    columns = key_columns(rows, key).with_row_index(ROW)
-    shared = columns.filter(columns.select(pl.struct(list(key)).is_duplicated()).to_series())
-    if shared.is_empty():
+    picked = _sharing(rows, key)
+    if not len(picked):
         return Repeats(none, none)
-    picked = shared[ROW].to_numpy()
     hashes = keyed(rows.take(pa.array(picked)), key).with_columns(pl.Series(ROW, picked))
     value = pl.struct(LOW, HIGH)
     marked = hashes.with_columns(
@@ -57,6 +58,45 @@ def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
     conflicts[marked.filter("conflict")[ROW].to_numpy()] = True
     duplicates[marked.filter(pl.col("later") & ~pl.col("conflict"))[ROW].to_numpy()] = True
     return Repeats(duplicates, conflicts)
+
+
+def _sharing(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the rows, rising, whose key another row has too."""
+    words = [_words(rows.column(name)) for name in key]
+    exact = sorted((word for word in words if word is not None), key=lambda word: word.itemsize)
+    if len(exact) < len(words):  # fractions, nulls, text that hardly repeats: compare the values themselves
+        columns = key_columns(rows, key).with_row_index(ROW)
+        shared = columns.filter(columns.select(pl.struct(list(key)).is_duplicated()).to_series())
+        return shared[ROW].to_numpy().astype(np.int64)
+    order = _order(exact)
+    if order is not None:
+        exact = [word[order] for word in exact]
+    same = np.ones(rows.num_rows - 1, np.bool_)
+    for word in exact:
+        same &= word[1:] == word[:-1]
+    before = np.flatnonzero(same)
+    places = np.union1d(before, before + 1)
+    return places if order is None else np.sort(order[places])
+
+
+def _words(column: pa.ChunkedArray) -> npt.NDArray[Any] | None:
+    """Return a key column as integers, equal where the values are; None where only the values will do."""
+    if column.null_count:
+        return None
+    if pa.types.is_dictionary(column.type):
+        return Symbols.of(column, len(column)).codes
+    if pa.types.is_date32(column.type):
+        return integers(column).astype(np.int64)
+    exact = pa.types.is_integer(column.type) or pa.types.is_timestamp(column.type)
+    return integers(column) if exact else None
+
+
+def _order(words: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64] | None:
+    """Return an order in which equal keys are neighbours; None where the rows are in one."""
+    # Text is narrow, as codes, and so comes first: a symbol and a time have a quick order of their own.
+    if len(words) == 2 and words[0].dtype == np.int32 and words[1].dtype == np.int64:
+        return sort_order(words[0], words[1])
+    return np.lexsort(words[::-1])
 
 
 @dataclass(frozen=True, slots=True)

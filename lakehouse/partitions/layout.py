@@ -1,8 +1,8 @@
 """How the rows of a table are spread over files, and which spread fits a given density of data.
 
-A partition is (symbol, date). On disk a date is a folder of one day, month, year, or none at all; a symbol
-is a run of row groups inside the date's file (`row_groups`), a folder of its own (`identity`), or one of n
-bucket folders.
+A partition is (symbol, date). On disk a date is a folder of one day, week, month, year, or none at all; a
+symbol is a run of row groups inside the date's file (`row_groups`), a folder of its own (`identity`), or one
+of n bucket folders.
 """
 
 from __future__ import annotations
@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-DatePeriod = Literal["day", "month", "year", "none"]
+DatePeriod = Literal["day", "week", "month", "year", "none"]
+"""a week begins on Monday, and is named by it"""
 
 SMALLEST_GOOD_FILE_IN_BYTES = 16 << 20
 LARGEST_GOOD_FILE_IN_BYTES = 128 << 20
 _COMPRESSION = 3.0
-_DAYS = {"day": 1.0, "month": 21.0, "year": 252.0}
+_DAYS = {"day": 1.0, "week": 5.0, "month": 21.0, "year": 252.0}
+_WORTH_A_FILE = {
+    "day": SMALLEST_GOOD_FILE_IN_BYTES // 4,
+    "week": SMALLEST_GOOD_FILE_IN_BYTES // 8,  # it serves one symbol and one day alike, so it may be smaller
+    "month": SMALLEST_GOOD_FILE_IN_BYTES // 4,
+    "year": SMALLEST_GOOD_FILE_IN_BYTES // 4,
+}
+_MONDAY = 3  # 1 January 1970 was a Thursday
 _WIDTHS = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "float32": 4, "date": 4, "string": 8}
 
 
@@ -62,7 +70,7 @@ class Layout:
         if parts or "=" not in text or not known:
             raise ContractError(
                 f"Unknown layout {text!r}.",
-                hint="Write auto, or date=day|month|year|none,symbol=row_groups|identity|bucket(n).",
+                hint="Write auto, or date=day|week|month|year|none,symbol=row_groups|identity|bucket(n).",
             )
         return layout
 
@@ -97,6 +105,9 @@ def period_starts(times: npt.NDArray[np.int64], period: DatePeriod) -> npt.NDArr
     days = np.floor_divide(times, NS_PER_DAY)
     if period == "day" or not len(days):
         return days
+    if period == "week":
+        monday: npt.NDArray[np.int64] = days - (days + _MONDAY) % 7
+        return monday
     unit: Any = {"month": "datetime64[M]", "year": "datetime64[Y]"}[period]
     first, last = int(days.min()), int(days.max())
     table = (
@@ -148,8 +159,9 @@ def row_width(schema: TableSchema) -> float:
 def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
     """Choose the shortest period whose files reach a few MB, so that neither tiny nor huge files arise.
 
-    The first write is rarely the densest, so the bound is a quarter of the size that files should have; a
-    product of times (not dates) gets folders of years at least, because more symbols may come.
+    The first write is rarely the densest, so the bound is a quarter of the size that files should have, and
+    for weeks an eighth: minute bars of many symbols are asked for by symbol and by day, and a week serves
+    both. A product of times (not dates) gets folders of years at least, because more symbols may come.
 
     Args:
         schema: gives the width of a row.
@@ -165,8 +177,8 @@ def choose_layout(schema: TableSchema, *, rows_per_day: float) -> Layout:
     if schema.time is None:
         return Layout("none")
     bytes_per_day = rows_per_day * row_width(schema)
-    periods: tuple[DatePeriod, ...] = ("day", "month", "year")
+    periods: tuple[DatePeriod, ...] = ("day", "week", "month", "year")
     for period in periods:
-        if bytes_per_day * _DAYS[period] >= SMALLEST_GOOD_FILE_IN_BYTES / 4:
+        if bytes_per_day * _DAYS[period] >= _WORTH_A_FILE[period]:
             return Layout(period)
     return Layout("none" if schema[schema.time].type == "date" else "year")

@@ -1,6 +1,6 @@
 """Write sorted rows as Parquet: row groups cut at symbol borders, a directory of symbols in the footer.
 
-Symbols of at least 16k rows have row groups of their own; smaller ones are packed together. The footer
+Where row groups are cut, `encoding` says. The footer
 holds, under the key `lakehouse.segments`, one entry a symbol: rows, first and last time, content digest; so
 one symbol is found in a file without decoding it.
 """
@@ -35,11 +35,13 @@ from lakehouse.partitions.layout import (
 from lakehouse.partitions.segments import describe_segments
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import DataFile
-from lakehouse.partitions.threads import workers
+from lakehouse.partitions.threads import abreast, workers
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 
 if TYPE_CHECKING:
     from lakehouse.store import Store
+
+Partition = tuple[tuple[str, str | None], ...]
 
 _LONG_RUN = 256
 _LONGEST_STATISTIC = 64
@@ -70,14 +72,22 @@ def write_data_files(
     """
     largest = most_rows(schema)
     written: list[WrittenFile] = []
+    pieces = (
+        (partition, part.slice(start, largest))
+        for partition, part in _partitions(rows, schema, layout)
+        for start in range(0, part.num_rows, largest)
+    )
+
+    def write(piece: tuple[Partition, pa.Table]) -> WrittenFile:
+        file = _write(store, table_path, schema, *piece, writer)
+        written.append(file)
+        return file
+
     try:
-        for partition, part in _partitions(rows, schema, layout):
-            pieces = (part.slice(start, largest) for start in range(0, part.num_rows, largest))
-            written.extend(_write(store, table_path, schema, partition, piece, writer) for piece in pieces)
+        return abreast(write, pieces)
     except BaseException:
         discard(store, written)
         raise
-    return written
 
 
 def most_rows(schema: TableSchema) -> int:
@@ -91,9 +101,7 @@ def discard(store: Store, written: list[WrittenFile]) -> None:
         store.delete(each.file.path)
 
 
-def _partitions(
-    rows: pa.Table, schema: TableSchema, layout: Layout
-) -> Iterator[tuple[tuple[tuple[str, str | None], ...], pa.Table]]:
+def _partitions(rows: pa.Table, schema: TableSchema, layout: Layout) -> Iterator[tuple[Partition, pa.Table]]:
     """Split sorted rows by partition; the order within each stays."""
     if rows.num_rows == 0:
         return
@@ -133,7 +141,7 @@ def _split(rows: pa.Table, keys: list[npt.NDArray[Any]]) -> Iterator[tuple[int, 
 
 def _values(
     layout: Layout, schema: TableSchema, symbols: Symbols, periods: npt.NDArray[np.int64] | None, row: int
-) -> tuple[tuple[str, str | None], ...]:
+) -> Partition:
     symbol = symbols.names[symbols.codes[row]] if schema.symbol else None
     return partition_values(layout, schema, symbol, None if periods is None else int(periods[row]))
 
@@ -146,7 +154,7 @@ def _write(
     store: Store,
     table_path: str,
     schema: TableSchema,
-    partition: tuple[tuple[str, str | None], ...],
+    partition: Partition,
     rows: pa.Table,
     writer: str,
 ) -> WrittenFile:
@@ -187,7 +195,7 @@ def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _statistics(rows: pa.Table, partition: tuple[tuple[str, str | None], ...]) -> dict[str, Any]:
+def _statistics(rows: pa.Table, partition: Partition) -> dict[str, Any]:
     """Return Delta statistics: exact ranges, left out where JSON or readers would bend them."""
     smallest, largest = {}, {}
     outside = {name for name, _ in partition}

@@ -34,6 +34,8 @@ class Symbols:
         raw = np.concatenate([integers(chunk.indices) for chunk in encoded.chunks])
         used = np.flatnonzero(np.bincount(raw, minlength=len(names)))  # it may name more than there is
         order = sorted(used.tolist(), key=names.__getitem__)
+        if order == list(range(len(names))):
+            return cls(raw.astype(np.int32, copy=False), tuple(names))
         rank = np.zeros(len(names), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         return cls(rank[raw], tuple(names[i] for i in order))
@@ -50,16 +52,15 @@ def sort_order(
     if len(codes) < 2:
         return None
     if times is None and ranks is None:
-        return None if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
+        return None if np.all(codes[1:] >= codes[:-1]) else _by_symbol(codes)
     if times is None:
         return np.lexsort([key for key in (ranks, codes) if key is not None])
     if _is_sorted(codes, times, ranks):
         return None
-    if ranks is None and np.all(
-        times[1:] >= times[:-1]
-    ):  # a feed in order of time: one radix pass over the symbols
-        narrow = codes.astype(np.int16) if codes.max() < 2**15 else codes
-        return np.argsort(narrow, kind="stable")
+    if ranks is None:
+        order = _by_symbol(codes)
+        if _is_sorted(codes[order], times[order], None):  # a feed in order of time, or symbol by symbol
+            return order
     keys = (times, codes) if ranks is None else (ranks, times, codes)
     return np.lexsort(keys)
 
@@ -94,6 +95,12 @@ def run_starts(*columns: npt.NDArray[Any]) -> Integers:
     for column in columns:
         changed |= column[1:] != column[:-1]
     return np.concatenate([np.zeros(1, np.int64), np.flatnonzero(changed) + 1])
+
+
+def _by_symbol(codes: npt.NDArray[np.int32]) -> Integers:
+    """Return the stable order by symbol alone: for up to 32,768 of them, one pass of radix sort."""
+    narrow = codes.astype(np.int16) if codes.max() < 2**15 else codes
+    return np.argsort(narrow, kind="stable")
 
 
 def _is_sorted(codes: npt.NDArray[np.int32], times: Integers, ranks: npt.NDArray[Any] | None) -> bool:

@@ -66,6 +66,8 @@ class Change:
     """the contract version of the new schema"""
     moves_only: bool = False
     """the same rows in other files, which streaming readers of the table may skip"""
+    layout: Layout | None = None
+    """the new layout, where every live file goes and what is added lies in it"""
 
 
 class Table:
@@ -305,7 +307,8 @@ class Table:
     def _actions(
         self, current: replay.Snapshot, change: Change, now_ms: int, version: int
     ) -> list[log.Action]:
-        actions: list[log.Action] = [] if change.schema is None else [self._metadata(current, change)]
+        described = change.schema is not None or change.layout is not None
+        actions: list[log.Action] = [self._metadata(current, change)] if described else []
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
         actions += [log.transaction_action(key, log.UNDONE, now_ms=now_ms) for key in change.undone]
         marks = log.Marks(self.path, now_ms, data_change=not change.moves_only)
@@ -318,8 +321,8 @@ class Table:
     def _metadata(self, current: replay.Snapshot, change: Change) -> log.Action:
         return log.metadata_action(
             change.schema or current.state.schema,
-            current.state.layout or Layout(),
-            contract_version=change.contract_version,
+            change.layout or current.state.layout or Layout(),
+            contract_version=change.contract_version or current.state.contract_version,
             table_id=current.metadata["id"],
             created_ms=int(current.metadata["createdTime"]),
         )

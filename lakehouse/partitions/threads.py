@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain, islice
 from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
@@ -64,6 +65,33 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
     finally:
         for future in waiting:
             future.cancel()
+
+
+def abreast(task: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
+    """Return what a task makes of each item, in their order, one item a core at a time.
+
+    The tasks have threads of their own, so they may wait for those of the pool; a single item needs none.
+    Where one fails the others end first, so that the caller knows what has been done.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    rest = iter(items)
+    first = list(islice(rest, 2))
+    if len(first) < 2:
+        return [task(item) for item in first]
+    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse-files") as pool:
+        waiting: deque[Future[Found]] = deque()
+        found: list[Found] = []
+        try:
+            for item in chain(first, rest):
+                waiting.append(pool.submit(task, item))
+                if len(waiting) > _THREADS:
+                    found.append(waiting.popleft().result())
+            found += [future.result() for future in waiting]
+        finally:
+            for future in waiting:
+                future.cancel()
+    return found
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool

@@ -33,7 +33,7 @@ def test_advise_counts_the_periods_that_have_rows(tmp_path: Path) -> None:
     product.append(frame)
     files = {option.layout.split(",")[0]: option.files for option in advise_layout(product.state()).options}
 
-    assert files == {"date=day": 4, "date=month": 3, "date=year": 2, "date=none": 1}
+    assert files == {"date=day": 4, "date=week": 3, "date=month": 3, "date=year": 2, "date=none": 1}
 
 
 def test_advise_marks_what_the_rule_chooses_at_the_measured_density(tmp_path: Path) -> None:
@@ -78,3 +78,41 @@ def test_advise_of_a_product_without_rows(lake: Run, product: str) -> None:
     lake("init", "--starter")
 
     assert "has no rows yet" in lake("layout", "advise", product).out
+
+
+def test_advise_measures_a_sample_in_each_layout(bars: Run) -> None:
+    before = set(Path("partitions").rglob("*"))
+    trial = bars("layout", "advise", BARS, "--layout", "date=none,symbol=identity", "--json").json["trial"]
+    tried = [each["layout"] for each in trial["measured"]]
+
+    assert (trial["rows"], trial["symbols"], trial["days"]) == (5, 2, 3)
+    assert tried[0] == bars("layout", "advise", BARS, "--json", "--quick").json["layout"]
+    assert {"date=week,symbol=row_groups", "date=none,symbol=identity"} < set(tried)
+    assert [each["files"] for each in trial["measured"] if "identity" in each["layout"]] == [2]
+    assert all(each["scan_ms"] > 0 for each in trial["measured"])
+    assert set(Path("partitions").rglob("*")) == before
+
+
+def test_advise_prints_what_it_measured_and_quick_leaves_it_out(bars: Run) -> None:
+    assert "A sample of 5 rows, 2 symbols, 3 days" in bars("layout", "advise", BARS).out
+    assert "sample" not in bars("layout", "advise", BARS, "--quick").out
+
+
+def test_change_says_what_it_would_do_and_then_does_it(bars: Run) -> None:
+    rows = list(lakehouse.open(".")[BARS].read().to_polars().iter_rows())
+    said = bars("layout", "change", BARS, "date=week").out
+    done = bars("layout", "change", BARS, "date=week", "--apply", "--message", "for days", "--json").json
+
+    assert "becomes date=week,symbol=row_groups" in said
+    assert "do it with --apply" in said
+    assert (done["commit"], done["files_after"], done["rows"]) == (done["version"] + 1, 1, 5)
+    assert bars("layout", "advise", BARS, "--quick", "--json").json["layout"] == "date=week,symbol=row_groups"
+    assert list(lakehouse.open(".")[BARS].read().to_polars().iter_rows()) == rows
+    assert bars("history", BARS, "--json").json[0]["message"] == "for days"
+    assert "lies so already" in bars("layout", "change", BARS, "date=week", "--apply").out
+
+
+def test_change_to_an_unknown_layout_names_the_choices(bars: Run) -> None:
+    ran = bars("layout", "change", BARS, "date=decade")
+    assert ran.code != 0
+    assert "day|week|month|year|none" in ran.err

@@ -14,7 +14,7 @@ import pytest
 
 import lakehouse
 from lakehouse.errors import NotFoundError
-from lakehouse.partitions import parquet_files
+from lakehouse.partitions import encoding
 
 NAME = "market_data.ticks"
 Make = Callable[..., lakehouse.Product]
@@ -200,9 +200,9 @@ def test_row_groups_that_cut_no_symbol_are_cut(
     lake: lakehouse.Lake, product: Make, ticks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = product()
-    rows = [(symbol, slot / 2**15, 1.0) for symbol in "AB" for slot in range(parquet_files.OWN_ROW_GROUP)]
+    rows = [(symbol, slot / 2**15, 1.0) for symbol in "AB" for slot in range(encoding.OWN_ROW_GROUP)]
     with monkeypatch.context() as before:
-        before.setattr(parquet_files, "OWN_ROW_GROUP", 2**20)
+        before.setattr(encoding, "own_row_group", lambda _: 2**20)
         made.append(ticks(rows))
     report = lake.compact(NAME, dry_run=False)
 

@@ -1,0 +1,1 @@
+"""How the cost grows with files, rows, symbols and processes: `python -m benchmarks.scaling`."""

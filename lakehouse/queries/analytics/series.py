@@ -1,0 +1,117 @@
+"""Operations that give one row for each row: statistics of a column up to it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakehouse.errors import ArgumentError
+from lakehouse.queries.gathering import frozen
+from lakehouse.queries.inputs import Input
+from lakehouse.queries.kernels.changes import Of, changes
+from lakehouse.queries.operations import Operation
+from lakehouse.queries.rows import Block, Rows, Values, time_array
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass
+class SeriesState:
+    """What is carried from one slab to the next."""
+
+    last: list[Floats]
+    """(n_symbols,) for each column, its last value"""
+    own: Any
+    """of the statistic"""
+
+
+@dataclass(frozen=True)
+class Series(Operation):
+    """A statistic of columns, of which each row gets one: symbol, time, and the columns of `names`."""
+
+    columns: tuple[str, ...]
+    """that it is taken of"""
+    of: Of
+    """their values, or their changes from row to row"""
+    time: str
+    """the time column"""
+    time_type: pa.DataType
+    """its type"""
+    names: tuple[str, ...]
+    """of the result"""
+    drop_nan: bool
+    """whether rows without a number in the first column of the result are left out"""
+
+    def fields(self, source: Input) -> list[pa.Field]:
+        """See `Operation.fields`."""
+        source.check_number(*self.columns)
+        time = pa.field(self.time, self.time_type, nullable=False)
+        return [time, *(pa.field(name, kind) for name, kind in zip(self.names, self.types(), strict=True))]
+
+    def types(self) -> tuple[pa.DataType, ...]:
+        """Return the types of the result."""
+        return tuple(pa.float64() for _ in self.names)
+
+    def start(self, symbols: tuple[str, ...]) -> SeriesState:
+        """See `Operation.start`."""
+        return SeriesState([np.full(len(symbols), np.nan) for _ in self.columns], self.begin(len(symbols)))
+
+    def step(self, rows: Rows, state: SeriesState) -> Block | None:
+        """See `Operation.step`."""
+        if not len(rows):
+            return None
+        values = [
+            frozen(changes(rows.offsets, _floats(rows.columns[name]), last, self.of))
+            for name, last in zip(self.columns, state.last, strict=True)
+        ]
+        found = self.apply(rows, values, state.own)
+        counts, times = np.diff(rows.offsets), rows.times
+        if self.drop_nan:
+            kept = ~np.isnan(found[0])
+            counts = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[rows.offsets])
+            times, found = times[kept], [values[kept] for values in found]
+        return Block(counts, (time_array(times, self.time_type), *map(self.column, found)))
+
+    def column(self, values: npt.NDArray[Any]) -> Values:
+        """Return a column of the result in its type."""
+        return values
+
+    @abstractmethod
+    def begin(self, symbols: int) -> Any:
+        """Return the state of the statistic before the first row."""
+
+    @abstractmethod
+    def apply(self, rows: Rows, values: list[Floats], own: Any) -> list[npt.NDArray[Any]]:
+        """Return the columns of the result; change the state."""
+
+
+def check_choice(value: str, choices: Any, *, name: str) -> None:
+    """Raise unless an argument is one of the choices of a Literal.
+
+    Raises:
+        ArgumentError: with the choices.
+    """
+    known = get_args(choices)
+    if value not in known:
+        shown = ", ".join(map(repr, known))
+        raise ArgumentError(f"The argument {name!r} must be one of {shown}; got {value!r}.")
+
+
+def check_window(window: int, least: int) -> None:
+    """Raise unless a window is a whole number of rows, and enough for its statistic.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if not isinstance(window, (int, np.integer)) or isinstance(window, bool) or window < least:
+        what = f"a whole number of rows, {least} or more"
+        raise ArgumentError(f"The argument 'window' must be {what}; got {window!r}.")
+
+
+def _floats(values: npt.NDArray[Any]) -> Floats:
+    return values if values.dtype == np.float64 else frozen(values.astype(np.float64))
