@@ -87,7 +87,7 @@ class LakeView(ABC):
         return run_sql(text, self._state, parameters=parameters, known=self.products).to_reader()
 
     def explain(self, text: str, parameters: Parameters = None) -> QueryPlan:
-        """Say what a query would read: files, row groups, rows and bytes of each product, and by which engine.
+        """Say what a query would read of each product: files, row groups, rows, bytes, and by which engine.
 
         Footers are opened, and no data page.
 

@@ -26,6 +26,10 @@ def named_columns(query: Node) -> frozenset[str] | None:
     """
     every = list(nodes(query))
     names = {fold(name) for node in every for name in _names(node)}
+    sorting = {
+        id(order["expression"]) for node in every for order in node.get("orders", []) if _sorts_by_all(order)
+    }
+    every = [node for node in every if id(node) not in sorting]
     stars = [node for node in every if node.get("class") == "STAR"]
     passing = _passing_stars(query) if stars else set()
     if any(map(_is_unknown, every)) or any(id(star) not in passing for star in stars):
@@ -56,6 +60,12 @@ def _is_unknown(node: Node) -> bool:
         return True
     renamed = node.get("type") == "BASE_TABLE" and node.get("column_name_alias")
     return bool(renamed) or (node.get("class") == "STAR" and any(key in node for key in _RESHAPING))
+
+
+def _sorts_by_all(order: Node) -> bool:
+    """Say whether this is ORDER BY ALL, which uses what the query gives out and nothing else."""
+    expression = order.get("expression", {})
+    return expression.get("class") == "STAR" and expression.keys() == {"class", "type", "columns"}
 
 
 def _passing_stars(query: Node) -> set[int]:

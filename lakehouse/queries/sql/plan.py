@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.queries.sql.choice import Engine, Source, chunks, decoded_row_count, select
+from lakehouse.queries.sql.choice import Engine, Source, decoded_row_count, hits, select
 
 if TYPE_CHECKING:
     from lakehouse.partitions.selection import Selection
@@ -97,7 +97,7 @@ def scan_plan(source: Source) -> ScanPlan:
     view, state = source.view, source.view.state
     needed = view.bounds is not None and bool(view.files)
     selections = source.selections if source.selections is not None else select(view) if needed else []
-    read, cached = chunks(state, selections, source.columns)
+    found = hits(state, selections, source.columns)
     return ScanPlan(
         product=str(state.name),
         version=state.version,
@@ -107,8 +107,8 @@ def scan_plan(source: Source) -> ScanPlan:
         row_groups=sum(len(each.groups) for each in selections),
         rows=decoded_row_count(selections),
         bytes=sum(_stored_bytes(each, source.columns) for each in selections),
-        chunks=read,
-        cached=cached,
+        chunks=found.parts,
+        cached=found.cached,
         columns=source.columns,
         predicates=view.predicates(),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lakehouse.errors import NotFoundError
+from lakehouse.partitions.columns import VARIABLE, cache, column_cache
 from lakehouse.queries.sql import choice, explain_sql
 
 TRADES = "market_data.trades"
@@ -25,6 +27,22 @@ def test_it_counts_files_row_groups_rows_and_bytes(desk: Any) -> None:
     assert (part.files_listed, part.row_groups, part.chunks, part.cached) == (1, 1, 2, 0)
     assert 0 < part.bytes < whole.bytes < sum(file.size for file in state.files)
     assert (part.columns, whole.columns) == (("symbol", "time", "price"), state.schema.names)
+
+
+def test_what_the_column_cache_holds_is_mapped(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_CACHE", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, "100MiB")
+    monkeypatch.setattr(cache, "SMALLEST_FILE_IN_ROWS", 1)
+    before = plan_of(desk, DAY)[TRADES]
+    fresh = desk.rows(DAY)
+    made = column_cache()
+    assert made is not None
+    assert made.flush()
+    after = plan_of(desk, DAY)[TRADES]
+    assert (before.engine, before.cached, after.engine, after.cached) == ("decoded", 0, "cached columns", 2)
+    assert desk.rows(DAY) == fresh
 
 
 def test_what_is_small_is_decoded_and_the_rest_left_to_duckdb(
