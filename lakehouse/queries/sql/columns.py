@@ -65,7 +65,7 @@ def _is_unknown(node: Node) -> bool:
 def _sorts_by_all(order: Node) -> bool:
     """Say whether this is ORDER BY ALL, which uses what the query gives out and nothing else."""
     expression = order.get("expression", {})
-    return expression.get("class") == "STAR" and expression.keys() == {"class", "type", "columns"}
+    return bool(expression.get("class") == "STAR" and expression.keys() == {"class", "type", "columns"})
 
 
 def _passing_stars(query: Node) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -147,12 +148,7 @@ def market(
 
 def search(trades: pl.DataFrame, quotes: pl.DataFrame, comparison: str) -> list[tuple[Any, ...]]:
     """Look for each trade through all quotes."""
-    holds = {
-        ">=": lambda mine, other: mine >= other,
-        ">": lambda mine, other: mine > other,
-        "<=": lambda mine, other: mine <= other,
-        "<": lambda mine, other: mine < other,
-    }[comparison]
+    holds = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}[comparison]
     found = []
     for symbol, time, size in trades.select("symbol", "time", "size").rows():
         fitting = [
