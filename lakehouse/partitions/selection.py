@@ -13,7 +13,8 @@ import numpy.typing as npt
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer
 from lakehouse.partitions.index.answers import Runs
-from lakehouse.partitions.index.live import Found, LiveFiles
+from lakehouse.partitions.index.live import Found
+from lakehouse.partitions.index.pinned import live_of
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.times import Interval
 
@@ -54,7 +55,7 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
         IntegrityError: a footer that the index does not know can not be read.
     """
     wanted = _wanted(state, symbols)
-    files = LiveFiles.of(state.files)
+    files = live_of(state.files)
     return _selections(files.choose(state.store, state.schema.time, wanted, interval), wanted, interval)
 
 
@@ -73,7 +74,7 @@ def answer_runs(
         IntegrityError: a footer that the index does not know can not be read.
     """
     wanted = _wanted(state, symbols)
-    files = LiveFiles.of(state.files)
+    files = live_of(state.files)
     known, rest = files.answer(state.store, state.schema.time, wanted, interval, kinds)
     return known, _selections(rest, wanted, interval)
 
