@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from lakehouse.errors import NotFoundError
 from lakehouse.partitions.arrays import distinct
+from lakehouse.partitions.index.pinned import live_of
 from lakehouse.partitions.selection import Selection, answer_runs
 from lakehouse.partitions.state import TableState
 from lakehouse.times import Interval
@@ -33,6 +34,9 @@ def check_symbols(
         return
     seen = {*found, *(symbol for selection in chosen for symbol in selection.symbols)}
     missing = [symbol for symbol in symbols if symbol not in seen]
+    if missing:
+        files = live_of(state.files)
+        missing = [symbol for symbol in missing if not files.holds(symbol)]
     if not missing or not state.files:
         return
     known = known_symbols(state)

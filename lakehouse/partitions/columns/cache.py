@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +14,7 @@ from lakehouse.partitions.columns.column_file import ColumnFile, View
 from lakehouse.partitions.columns.format import ColumnFormat
 from lakehouse.partitions.columns.writer import Job, Writer
 from lakehouse.partitions.selection import Selection
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 from lakehouse.store.cache_room import Bound, Room
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class ColumnCache:
         """Delete all columns; processes that use them keep what they have mapped."""
         with self._guard:
             self._files.clear()
+        import shutil  # it loads five compressors
+
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property

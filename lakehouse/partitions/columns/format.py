@@ -12,9 +12,9 @@ ends (32 bits, one more than rows), the bitmap where there are nulls, the texts;
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import sys
+from _blake2 import blake2b  # what hashlib gives, which also loads OpenSSL: 3 ms of a cold read
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -91,9 +91,9 @@ class ColumnFormat:
     @cached_property
     def head(self) -> bytes:
         """What the file begins with."""
-        name = hashlib.blake2b(f"{self.column}\n{self.kind}".encode(), digest_size=32).digest()
+        name = blake2b(f"{self.column}\n{self.kind}".encode(), digest_size=32).digest()
         rows = int(self.group_starts[-1])
-        borders = hashlib.blake2b(self.group_starts.astype("<i8").tobytes(), digest_size=16).digest()
+        borders = blake2b(self.group_starts.astype("<i8").tobytes(), digest_size=16).digest()
         packed = struct.pack(
             "<8s32s32s16sqq", MAGIC, bytes.fromhex(self.sha256), name, borders, rows, self.groups
         )
@@ -102,13 +102,13 @@ class ColumnFormat:
     @cached_property
     def name(self) -> str:
         """The file's name, below the folder of the cache."""
-        column = hashlib.blake2b(f"{self.column}\n{self.kind}".encode(), digest_size=8).hexdigest()
+        column = blake2b(f"{self.column}\n{self.kind}".encode(), digest_size=8).hexdigest()
         return f"{self.sha256[:2]}/{self.sha256}-{column}.column"
 
     @cached_property
     def seed(self) -> int:
         """A number that stands for the head, to be mixed into checksums."""
-        return int.from_bytes(hashlib.blake2b(self.head, digest_size=6).digest(), "little")
+        return int.from_bytes(blake2b(self.head, digest_size=6).digest(), "little")
 
     @cached_property
     def values(self) -> int:

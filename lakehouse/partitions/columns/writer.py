@@ -6,7 +6,6 @@ import atexit
 import errno
 import os
 import time
-import uuid
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.names import fresh_id
 from lakehouse.partitions.columns.column_file import group_checksum
 from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 from lakehouse.store.cache_room import Room
@@ -149,7 +149,7 @@ def _make(path: Path, form: ColumnFormat) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{uuid.uuid4().hex}")
+    draft = path.with_name(f".{fresh_id()}")
     try:
         with draft.open("xb", buffering=0) as handle:
             handle.write(form.head.ljust(HEAD + MARK * form.groups, b"\0"))

@@ -11,11 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.gathering import frozen
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.changes import Of, changes
 from lakehouse.queries.operations import Operation
-from lakehouse.queries.rows import Block, Rows, Values, time_array
+from lakehouse.queries.rows import Block, Rows, Values, frozen, time_array
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,6 +49,9 @@ class Series(Operation):
     def fields(self, source: Input) -> list[pa.Field]:
         """See `Operation.fields`."""
         source.check_number(*self.columns)
+        taken = [name for name in self.names if name in (source.symbol, source.time)]
+        if taken:
+            raise ArgumentError(f"The name {taken[0]!r} is that of the rows' own symbol or time column.")
         time = pa.field(self.time, self.time_type, nullable=False)
         return [time, *(pa.field(name, kind) for name, kind in zip(self.names, self.types(), strict=True))]
 
