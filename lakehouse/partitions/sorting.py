@@ -55,11 +55,13 @@ def sort_order(
         return None if np.all(codes[1:] >= codes[:-1]) else _by_symbol(codes)
     if times is None:
         return np.lexsort([key for key in (ranks, codes) if key is not None])
-    if _is_sorted(codes, times, ranks):
+    grouped = bool(np.all(codes[1:] >= codes[:-1]))
+    if grouped and _is_sorted(codes, times, ranks):
         return None
-    if ranks is None:
+    if ranks is None and not grouped:
         order = _by_symbol(codes)
-        if _is_sorted(codes[order], times[order], None):  # a feed in order of time, or symbol by symbol
+        counts = np.bincount(codes)
+        if _rises_within(times[order], np.cumsum(counts)[counts > 0]):  # a feed in order of time, for one
             return order
     keys = (times, codes) if ranks is None else (ranks, times, codes)
     return np.lexsort(keys)
@@ -101,6 +103,13 @@ def _by_symbol(codes: npt.NDArray[np.int32]) -> Integers:
     """Return the stable order by symbol alone: for up to 32,768 of them, one pass of radix sort."""
     narrow = codes.astype(np.int16) if codes.max() < 2**15 else codes
     return np.argsort(narrow, kind="stable")
+
+
+def _rises_within(times: Integers, stops: Integers) -> bool:
+    """Say whether times never fall, but between the runs that end before `stops`."""
+    falls = times[1:] < times[:-1]
+    falls[stops[:-1] - 1] = False
+    return not falls.any()
 
 
 def _is_sorted(codes: npt.NDArray[np.int32], times: Integers, ranks: npt.NDArray[Any] | None) -> bool:
