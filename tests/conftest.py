@@ -23,6 +23,9 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+# Tests damage data files, and look for the error: what a column cache answers would hide it.
+os.environ.setdefault("LAKEHOUSE_COLUMN_CACHE_SIZE", "0")
+
 Fault = Literal["503", "403", "409", "lost answer", "500 after writing", "dropped", "broken off", "slow"]
 TOKEN = "session-token-that-nobody-may-see"
 # AWS repeats a session token that has expired in its answer.

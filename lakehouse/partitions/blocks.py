@@ -1,4 +1,4 @@
-"""Cut selections into blocks of row groups, and decode these side by side, on the threads that there are."""
+"""Cut selections into blocks of row groups, and have these from the cache or decode them, side by side."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import distinct
-from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.columns import column_cache
+from lakehouse.partitions.columns.column_file import View
+from lakehouse.partitions.row_groups import columns_of, read_groups
 from lakehouse.partitions.selection import Selection
+from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.spans import Block
 from lakehouse.partitions.threads import side_by_side
 from lakehouse.store import Store
@@ -18,41 +22,56 @@ from lakehouse.store import Store
 Columns = dict[str, list[pa.Array]]
 """each column in each block"""
 
+Views = dict[str, View]
+"""the columns of one file of which the cache holds some row groups"""
+
 _WORTH_A_TASK = 150_000
 """values: a millisecond of decoding, against a tenth of one to hand a task over"""
+
 _TASKS = 4
+_FASTER = 16
+"""how much faster the checksum of a row group is compared than its pages are decoded"""
 
 
-def cut_blocks(selections: Sequence[Selection], columns: int) -> list[Block]:
-    """Cut selections into blocks of about equal work, few enough to be worth a task each."""
-    sizes = [np.diff(selection.footer.group_starts)[selection.groups] for selection in selections]
-    rows = sum(int(size.sum()) for size in sizes)
-    most = max(rows // _TASKS, _WORTH_A_TASK // max(1, columns), 1)
-    blocks = []
-    for selection, size in zip(selections, sizes, strict=True):
-        groups = np.array(selection.groups)
-        total = int(size.sum())
-        parts = max(1, round(total / most))
-        middle = np.cumsum(size) - size // 2
-        part = middle * parts // max(1, total)
-        for chosen in distinct(part).tolist():
-            mine = part == chosen
-            blocks.append(Block(selection, tuple(groups[mine].tolist()), int(size[mine].sum())))
+def cut_blocks(selections: Sequence[Selection], fields: Sequence[pa.Field]) -> list[Block]:
+    """Cut selections into blocks: neighbours in the cache, and of the rest about equal work.
+
+    Args:
+        selections: of files.
+        fields: the columns wanted, as stored.
+    """
+    cached = [_whole_groups(selection, fields) for selection in selections]
+    sizes = [np.diff(selection.footer.group_starts) for selection in selections]
+    rest = [
+        np.array([group for group in selection.groups if not whole[group]], np.int64)
+        for selection, (whole, _) in zip(selections, cached, strict=True)
+    ]
+    rows = sum(int(size[groups].sum()) for size, groups in zip(sizes, rest, strict=True))
+    most = max(rows // _TASKS, _WORTH_A_TASK // max(1, len(fields)), 1)
+    blocks: list[Block] = []
+    for selection, (whole, joins), size, groups in zip(selections, cached, sizes, rest, strict=True):
+        ready = np.array([group for group in selection.groups if whole[group]], np.int64)
+        parts = [*_neighbours(ready, joins), *_shares(groups, size, most)]
+        blocks += [Block(selection, tuple(part.tolist()), int(size[part].sum())) for part in parts]
     return blocks
 
 
 def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Field]) -> Columns:
     """Decode columns of blocks; one that a file does not have is null, as it was written before it."""
-    rows = sum(block.rows for block in blocks)
-    alone = rows * len(fields) < 2 * _WORTH_A_TASK
+    views = _views_of([block.selection for block in blocks], fields)
+    work = sum(_work(block, views[id(block.selection)], fields) for block in blocks)
+    alone = work < 2 * _WORTH_A_TASK
     halves = [fields] if alone or len(blocks) > 2 or len(fields) < 2 else [fields[0::2], fields[1::2]]
     tasks = list(product(range(len(blocks)), halves))
 
+    fresh: list[tuple[Block, pa.Field, pa.Array]] = []
+
     def run(task: tuple[int, Sequence[pa.Field]]) -> list[pa.Array]:
-        position, mine = task
-        return _decode(store, blocks[position], mine)
+        block = blocks[task[0]]
+        return _decode(store, block, views[id(block.selection)], task[1], fresh)
 
     found = [run(task) for task in tasks] if alone else side_by_side(run, tasks)
+    _keep(fresh)
     columns: Columns = {field.name: [pa.nulls(0, field.type)] * len(blocks) for field in fields}
     for (position, mine), arrays in zip(tasks, found, strict=True):
         for field, array in zip(mine, arrays, strict=True):
@@ -60,16 +79,99 @@ def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Fie
     return columns
 
 
-def _decode(store: Store, block: Block, fields: Sequence[pa.Field]) -> list[pa.Array]:
-    names = block.selection.footer.metadata.schema.names
-    present = [field.name for field in fields if field.name in names]
-    table = read_groups(store, block.selection, present, groups=block.groups) if present else None
-    return [
-        pa.nulls(block.rows, field.type)
-        if table is None or field.name not in present
-        else _one_array(table.column(field.name))
-        for field in fields
-    ]
+def _views_of(selections: Sequence[Selection], fields: Sequence[pa.Field]) -> dict[int, Views]:
+    return {key: _views(each, fields) for key, each in {id(each): each for each in selections}.items()}
+
+
+def _views(selection: Selection, fields: Sequence[pa.Field]) -> Views:
+    """Look which columns of a file the cache has."""
+    cache = column_cache()
+    found = {} if cache is None else {field.name: cache.find(selection, field) for field in fields}
+    return {name: view for name, view in found.items() if view is not None}
+
+
+def _whole_groups(
+    selection: Selection, fields: Sequence[pa.Field]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Say of each row group whether the cache has all columns, and whether it joins its neighbours."""
+    groups = len(selection.footer.group_starts) - 1
+    views = _views(selection, fields)
+    present = columns_of(selection)
+    whole, joins = np.ones(groups, np.bool_), np.ones(groups, np.bool_)
+    for field in fields:
+        if field.name in views:
+            whole &= views[field.name].kinds > 0
+            joins &= views[field.name].joins
+        elif field.name in present:
+            whole[:] = False
+    return whole, joins
+
+
+def _neighbours(groups: npt.NDArray[np.int64], joins: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.int64]]:
+    """Cut row groups into runs that are one array in the cache."""
+    if not len(groups):
+        return []
+    alone = ~joins[groups]
+    apart = np.cumsum(alone) + np.concatenate([[0], np.cumsum(alone)[:-1]])
+    return np.split(groups, run_starts(groups - np.arange(len(groups)), apart)[1:])
+
+
+def _shares(
+    groups: npt.NDArray[np.int64], size: npt.NDArray[np.int64], most: int
+) -> list[npt.NDArray[np.int64]]:
+    """Cut row groups into shares of about `most` rows."""
+    total = int(size[groups].sum())
+    parts = max(1, round(total / most))
+    middle = np.cumsum(size[groups]) - size[groups] // 2
+    share = middle * parts // max(1, total)
+    return [groups[share == each] for each in distinct(share).tolist()]
+
+
+def _work(block: Block, views: Views, fields: Sequence[pa.Field]) -> int:
+    """Estimate the work for a block, in values to decode."""
+    groups, work = list(block.groups), 0
+    for field in fields:
+        view = views.get(field.name)
+        if view is None or not view.kinds[groups].all():
+            work += block.rows
+        elif not view.sound[groups].all():
+            work += block.rows // _FASTER
+    return work
+
+
+def _decode(
+    store: Store,
+    block: Block,
+    views: Views,
+    fields: Sequence[pa.Field],
+    fresh: list[tuple[Block, pa.Field, pa.Array]],
+) -> list[pa.Array]:
+    """Return columns of a block; what was decoded for it is added to `fresh`."""
+    present = columns_of(block.selection)
+    found: dict[str, pa.Array] = {}
+    for field in fields:
+        if field.name not in present:
+            found[field.name] = pa.nulls(block.rows, field.type)
+        elif field.name in views and (array := views[field.name].array(block.groups)) is not None:
+            found[field.name] = array
+    missing = [field for field in fields if field.name not in found]
+    if missing:
+        names = [field.name for field in missing]
+        table = read_groups(store, block.selection, names, groups=block.groups)
+        for field in missing:
+            if field.name not in table.column_names:
+                found[field.name] = pa.nulls(block.rows, field.type)
+                continue
+            found[field.name] = _one_array(table.column(field.name))
+            fresh.append((block, field, found[field.name]))
+    return [found[field.name] for field in fields]
+
+
+def _keep(fresh: Sequence[tuple[Block, pa.Field, pa.Array]]) -> None:
+    """Give what was decoded to the cache, now that nobody waits for more of it."""
+    if (cache := column_cache()) is not None:
+        for block, field, array in fresh:
+            cache.offer(block.selection, field, block.groups, array)
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -13,7 +13,8 @@ import pyarrow as pa
 from lakehouse.partitions.arrays import distinct, int64_array
 from lakehouse.partitions.spans import Integers, Spans
 
-_LONG_SPAN = 4_096
+_LONG_SPAN = 2_048
+_LONG_RUN = 16_384
 _SHORT_SPAN = 16
 _ROWS_AT_ONCE = 1 << 20
 _TEXT_AT_ONCE = 1 << 24
@@ -73,7 +74,7 @@ def symbol_text(symbols: Sequence[str], ranks: Sequence[int], lengths: Sequence[
     short: list[tuple[int, int]] = []
     waiting = 0
     for rank, length in zip(ranks, lengths, strict=True):
-        if length < _LONG_SPAN:
+        if length < _LONG_RUN:
             short.append((rank, length))
             waiting += length * (1 + len(symbols[rank]))
             if waiting < _TEXT_AT_ONCE:
@@ -81,7 +82,7 @@ def symbol_text(symbols: Sequence[str], ranks: Sequence[int], lengths: Sequence[
         if short:
             chunks.append(_text_of_runs(symbols, short))
             short, waiting = [], 0
-        if length >= _LONG_SPAN:
+        if length >= _LONG_RUN:
             again = repeated(symbols[rank])
             chunks += [again] * (length // len(again))
             if length % len(again):

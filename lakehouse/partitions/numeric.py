@@ -70,11 +70,11 @@ def _segments(found: Decoded) -> tuple[tuple[str, ...], Integers]:
 
 def _values(found: Decoded, name: str, *, whole: bool) -> npt.NDArray[Any]:
     """Return one column; one of whole numbers or booleans becomes floats where a null is among them."""
-    used = set(found.spans.block.tolist())
+    used = set(found.places.block.tolist())
     arrays = [array if at in used else array.slice(0, 0) for at, array in enumerate(found.columns[name])]
     floats = whole and any(array.null_count for array in arrays)
     values = [_numpy(array, floats=floats) for array in arrays]
-    return gather_values(values or [np.zeros(0, np.int64)], found.spans)
+    return gather_values(values or [np.zeros(0, np.int64)], found.places)
 
 
 def _numpy(array: pa.Array, *, floats: bool) -> npt.NDArray[Any]:

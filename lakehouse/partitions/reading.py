@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from lakehouse.times import NS_PER_DAY, Interval
 Integers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decoded:
     """Decoded columns, and where in them the rows lie that were asked for."""
 
@@ -36,9 +37,14 @@ class Decoded:
     types: dict[str, pa.DataType]
     """of the columns, as stored"""
 
+    @cached_property
+    def places(self) -> Spans:
+        """Where the rows lie, whatever their symbols: as few spans as there can be."""
+        return self.spans.joined(across=True)
+
     def column(self, name: str) -> pa.ChunkedArray:
         """Return the rows of one column, as stored."""
-        return gather(self.columns[name], self.types[name], self.spans)
+        return gather(self.columns[name], self.types[name], self.places)
 
 
 def read_rows(
@@ -118,7 +124,7 @@ def find_rows(
     wanted = [field for field in stored_schema(schema) if field.name in names and field.name != schema.symbol]
     if not selections:
         return Decoded((), _no_spans(), {field.name: [] for field in wanted}, _types(wanted))
-    blocks = cut_blocks(selections, len(wanted))
+    blocks = cut_blocks(selections, wanted)
     layout = lay_out(selections, blocks, interval)
     crossing = schema.time is not None and bool(layout.over.any())
     extra = {schema.time} if crossing or layout.mixed.any() else set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,14 @@ from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.footers import use_file
 from lakehouse.partitions.parquet_reader import open_parquet
 from lakehouse.partitions.selection import Selection
+from lakehouse.schema import SEQUENCE
 from lakehouse.store import Store
+
+
+def columns_of(selection: Selection) -> Container[str]:
+    """Return the columns that a file has, without opening it where its commit tells them."""
+    known = selection.file.columns
+    return {*known, SEQUENCE} if known else set(selection.footer.metadata.schema.names)
 
 
 def read_groups(

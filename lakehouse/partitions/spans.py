@@ -55,15 +55,17 @@ class Spans:
         """Return some spans, by a mask or by position."""
         return Spans(self.rank[chosen], self.block[chosen], self.start[chosen], self.length[chosen])
 
-    def joined(self) -> Spans:
-        """Return the spans without empty ones, and neighbours of one symbol as one."""
+    def joined(self, *, across: bool = False) -> Spans:
+        """Return the spans without empty ones, and neighbours as one: of one symbol, or `across` symbols."""
         spans = self if self.length.all() else self.pick(self.length > 0)
         if len(spans) < 2:
             return spans
-        stop = spans.start + spans.length
-        # Equal throughout a run of neighbours: what the first one of them begins with.
-        new = (spans.block[1:] != spans.block[:-1]) | (spans.start[1:] != stop[:-1])
-        first = np.flatnonzero(np.concatenate([[True], new | (spans.rank[1:] != spans.rank[:-1])]))
+        apart = (spans.block[1:] != spans.block[:-1]) | (
+            spans.start[1:] != spans.start[:-1] + spans.length[:-1]
+        )
+        if not across:
+            apart |= spans.rank[1:] != spans.rank[:-1]
+        first = np.flatnonzero(np.concatenate([[True], apart]))
         if len(first) == len(spans):
             return spans
         lengths = np.add.reduceat(spans.length, first)

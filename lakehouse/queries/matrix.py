@@ -8,7 +8,7 @@ added to the sums of products.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.partitions.threads import in_worker, workers
+from lakehouse.partitions.threads import in_worker, side_by_side, workers
 from lakehouse.queries.buckets import Pieces, cut
 from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
@@ -97,7 +97,7 @@ class _Pivot:
                 grid, at = self._union(parts, cursors), 0
                 if not len(grid):
                     return
-            # The first time has no change: alone, it does not make a whole block one with gaps.
+            # The first time has no change: alone, it does not make every symbol of a block one with gaps.
             block = grid[at : at + (1 if self._fresh else self._width)]
             if self._block(parts, cursors, block):
                 at, self._fresh = at + len(block), False
@@ -120,10 +120,10 @@ class _Pivot:
                     last[mine], shift[mine], sums[mine], astray[mine], missing[mine], out[mine],
                 )
             )  # fmt: skip
-        _side_by_side(tasks)
+        side_by_side(lambda task: task(), tasks)
         if astray.any() and not question.every:
             return False
-        self.moments.add(out, sums, missing=bool(missing.any()))
+        self.moments.add(out, sums, missing)
         self._last, self._shift = last, shift
         for cursor, after in zip(cursors, moved, strict=True):
             cursor[:] = after
@@ -207,12 +207,3 @@ def _slabs(pieces: Pieces, question: Question) -> list[Interval]:
                 edges.append(edge)
                 begin = int(running[place])
     return [Interval(start, end) for start, end in pairwise([*edges, MAX_NS])]
-
-
-def _side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
-    if len(tasks) < 2 or in_worker():
-        for task in tasks:
-            task()
-        return
-    for future in [workers().submit(task) for task in tasks]:
-        future.result()

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -50,6 +51,10 @@ class Operation(ABC):
             ArgumentError: it is of a type that does not fit.
         """
 
+    def weight(self) -> int:
+        """Return how many times wider the rows of the result are than those read; buckets shrink by it."""
+        return 1
+
     def others(self) -> tuple[Input, ...]:
         """Return further inputs, of which the same symbols are read."""
         return ()
@@ -87,7 +92,8 @@ def run(operation: Operation, source: Input, *, executor: Executor | None = None
             where the files are, and gives back its share of the result.
     """
     others = operation.others()
-    buckets = cut(source.pieces, [other.pieces for other in others], threads=_THREADS)
+    weighed = replace(source.pieces, rows=source.pieces.rows * operation.weight())
+    buckets = cut(weighed, [other.pieces for other in others], threads=_THREADS)
     compiled.prepare(sum(bucket.rows for bucket in buckets))
     schema = schema_of(operation, source)
     if executor is not None:

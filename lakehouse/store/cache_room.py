@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,8 +28,12 @@ class Bound:
     """of what is free or the cache's own on its disk"""
 
     @classmethod
-    def read(cls, text: str | None) -> Bound:
+    def read(cls, text: str | None, *, variable: str = VARIABLE) -> Bound:
         """Read '20GB', '512MiB', '10%' or plain bytes; None or '' is the default, 20 % of the free disk.
+
+        Args:
+            text: of an environment variable.
+            variable: its name, for the message.
 
         Raises:
             ArgumentError: it is none of these.
@@ -44,7 +47,7 @@ class Bound:
         found = _SIZE.fullmatch(text.strip())
         if found is None or (found[2] == "%" and float(found[1]) > 100):
             raise ArgumentError(
-                f"{VARIABLE} is {text!r}, which is no size.",
+                f"{variable} is {text!r}, which is no size.",
                 hint="Write bytes, or as 20GB, 512MiB, 10%; 0 keeps none.",
             )
         if found[2] == "%":
@@ -64,9 +67,16 @@ class _Copy:
 class Room:
     """The copies of a cache, counted now and then: other processes add and evict as well."""
 
-    def __init__(self, folder: Path, bound: Bound) -> None:
-        """Take the folder of the copies; it is looked at when the first copy comes."""
+    def __init__(self, folder: Path, bound: Bound, *, sparse: bool = False) -> None:
+        """Take the folder of the copies; it is looked at when the first copy comes.
+
+        Args:
+            folder: of folders of copies.
+            bound: of all of them together.
+            sparse: whether copies have holes, so that they count by what they take on the disk.
+        """
         self._folder = folder
+        self._sparse = sparse
         self._bound = bound
         self._limit: int | None = None
         self._total = 0
@@ -93,12 +103,21 @@ class Room:
             with self._guard:
                 self._coming -= size if stays else 0
 
+    def count(self) -> int:
+        """Return the bytes that the copies take now."""
+        return sum(copy.size for copy in self._copies())
+
+    def limit(self) -> int:
+        """Return the most bytes that the copies may take."""
+        with self._guard:
+            return self._find_limit()
+
     def _make_room(self, size: int) -> bool:
         limit = self._find_limit()
         slack, lacking = limit // 20, size - _free(self._folder)
         stays = size <= limit - self._coming
         if lacking > 0 or (stays and (self._total + size > limit or self._uncounted > slack)):
-            copies = sorted(_copies(self._folder), key=lambda copy: copy.used_ns)
+            copies = sorted(self._copies(), key=lambda copy: copy.used_ns)
             self._total, self._uncounted = sum(copy.size for copy in copies) + self._coming, 0
             over = self._total + size - limit if stays else 0
             self._evict(copies, max(lacking, over + slack if over > 0 else 0))
@@ -109,10 +128,24 @@ class Room:
 
     def _find_limit(self) -> int:
         if self._limit is None:
-            self._total = sum(copy.size for copy in _copies(self._folder))
+            self._total = self.count()
             share = self._bound.percent / 100 * (_free(self._folder) + self._total)
             self._limit = int(share) if self._bound.bytes is None else self._bound.bytes
         return self._limit
+
+    def _copies(self) -> Iterator[_Copy]:
+        """Yield the copies; those that another process evicts meanwhile are left out."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._folder) as groups:
+            for group in groups:
+                with suppress(FileNotFoundError, NotADirectoryError), os.scandir(group.path) as files:
+                    for file in files:
+                        with suppress(FileNotFoundError):
+                            yield self._copy(file)
+
+    def _copy(self, file: os.DirEntry[str]) -> _Copy:
+        found = file.stat(follow_symlinks=False)
+        blocks = getattr(found, "st_blocks", None) if self._sparse else None
+        return _Copy(found.st_mtime_ns, found.st_size if blocks is None else 512 * blocks, Path(file.path))
 
     def _evict(self, oldest_first: list[_Copy], wanted: int) -> None:
         freed = 0
@@ -125,19 +158,10 @@ class Room:
         self._total -= freed
 
 
-def _copies(folder: Path) -> Iterator[_Copy]:
-    """Yield the copies; those that another process evicts meanwhile are left out."""
-    with suppress(FileNotFoundError), os.scandir(folder) as groups:
-        for group in groups:
-            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(group.path) as files:
-                for file in files:
-                    with suppress(FileNotFoundError):
-                        found = file.stat(follow_symlinks=False)
-                        yield _Copy(found.st_mtime_ns, found.st_size, Path(file.path))
-
-
 def _free(folder: Path) -> int:
     """Return how many bytes are free on the disk where a folder lies, or will lie."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
+    import shutil  # it loads five compressors
+
     return shutil.disk_usage(folder).free

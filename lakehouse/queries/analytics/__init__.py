@@ -7,6 +7,7 @@ column of times and, for several symbols, a column `symbol`. Symbol and time col
 
 from lakehouse.queries.analytics.averages import vwap
 from lakehouse.queries.analytics.correlations import correlation, covariance
+from lakehouse.queries.analytics.order_books import order_book
 from lakehouse.queries.analytics.returns import drawdown, ewma, returns
 from lakehouse.queries.analytics.rolling import rolling, volatility
 from lakehouse.queries.computation import Computation
@@ -17,6 +18,7 @@ __all__ = [
     "covariance",
     "drawdown",
     "ewma",
+    "order_book",
     "returns",
     "rolling",
     "volatility",

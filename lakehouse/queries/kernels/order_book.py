@@ -16,6 +16,11 @@ BID, ASK = 0, 1
 NO_TIME = -(2**63)
 
 
+def start_book(levels: int = 64) -> tuple[Floats, Integers, Integers]:
+    """Return the state of `apply_levels` before the first row: book, counts and pending."""
+    return np.zeros((2, 2, levels)), np.zeros(2, np.int64), np.array([NO_TIME, 0, 0, 0])
+
+
 @kernel
 def apply_levels(
     start: int,
@@ -55,8 +60,8 @@ def apply_levels(
         depth: levels a side to write.
         book: (2, 2, capacity) float64 carried: a side's prices (of asks: minus the price) and sizes.
         counts: (2,) int64 carried: levels of each side.
-        pending: (3,) int64 carried: time and slot of the last row applied, NO_TIME before it, and how many
-            books written so far were crossed: best bid at or above best ask.
+        pending: (4,) int64 carried: time and slot of the last row applied, NO_TIME before it; how many books
+            written so far were crossed (best bid at or above best ask), and the time of the first of them.
         out_times: (rows + 1,) int64, written.
         out: (rows + 1, 4, depth) float64, written: bid prices, bid sizes, ask prices, ask sizes, best first.
 
@@ -78,6 +83,8 @@ def apply_levels(
                     out[written, 2 * half, level] = sign * book[half, 0, place] if place >= 0 else math.nan
                     out[written, 2 * half + 1, level] = book[half, 1, place] if place >= 0 else math.nan
             if counts[0] > 0 and counts[1] > 0 and book[0, 0, counts[0] - 1] >= -book[1, 0, counts[1] - 1]:
+                if pending[2] == 0:
+                    pending[3] = pending[0]
                 pending[2] += 1
             written += 1
         pending[0], pending[1] = times[row], slots[row]

@@ -25,7 +25,7 @@ def run(
     """Apply rows in batches, with a last one of a later time that makes the kernel write what is pending."""
     rows = [*rows, (10**6, BID, float("nan"), 1.0, 0)]
     book, counts = np.zeros((2, 2, capacity)), np.zeros(2, np.int64)
-    pending, found = np.array([NO_TIME, 0, 0]), []
+    pending, found = np.array([NO_TIME, 0, 0, 0]), []
     kernel = apply_levels if form is None else getattr(apply_levels, form)
     for start, end in zip((0, *cuts), (*cuts, len(rows)), strict=True):
         part = rows[start:end]
@@ -122,14 +122,14 @@ def test_any_changes_in_any_batches_with_any_room(keep: int, steps: list[Row], d
 
 
 def test_crossed_books_are_counted() -> None:
-    pending = np.array([NO_TIME, 0, 0])
+    pending = np.array([NO_TIME, 0, 0, 0])
     rows = np.array([1, 2, 3])
     apply_levels(
         0, rows, rows, np.array([ASK, BID, BID]), np.array([10.0, 10.0, 9.0]), np.ones(3),
         np.zeros(3, np.int64), 0, 1,
         np.zeros((2, 2, 9)), np.zeros(2, np.int64), pending, np.empty(4, np.int64), np.empty((4, 4, 1)),
     )  # fmt: skip
-    assert pending.tolist() == [3, 3, 1]
+    assert pending.tolist() == [3, 3, 1, 2]
 
 
 def test_compiled_or_not_the_answer_is_the_same() -> None:

@@ -55,7 +55,7 @@ def run(
         assert missing.tolist() == np.isnan(out).sum(axis=1).tolist()
         np.testing.assert_allclose(sums, np.nansum(out, axis=1), rtol=1e-9, atol=1e-9)
         blocks.append(out.copy())
-        moments.add(out, sums, missing=bool(missing.any()))
+        moments.add(out, sums, missing)
     return np.concatenate(blocks, axis=1), moments, shift
 
 
@@ -161,3 +161,21 @@ def test_compiled_or_not_the_answer_is_the_same(of: Of, forward: bool) -> None:
             run(symbols, of, forward=forward, cut=20, form=form)[0] for form in ("plain", "compiled")
         )
     np.testing.assert_allclose(plain, fast, rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.3])
+@pytest.mark.parametrize("columns", [[1, 63, 64], [200], [65, 128, 7]])
+def test_products_in_tiles_are_products(gaps: float, columns: list[int]) -> None:
+    """More symbols than a tile has rows, and blocks that are no whole number of tiles wide."""
+    random = np.random.default_rng(7)
+    moments = CoMoments(130)
+    blocks: list[Floats] = []
+    for count in columns:
+        block = random.normal(size=(130, 256))[:, :count]
+        block[(random.random(block.shape) < gaps) & (np.arange(130) % 3 == 0)[:, None]] = np.nan
+        block[100:] = np.nan if gaps and not blocks else block[100:]
+        blocks.append(block.copy())
+        moments.add(block, np.nansum(block, axis=1), np.isnan(block).sum(axis=1))
+    frame = pd.DataFrame(np.concatenate(blocks, axis=1).T)
+    np.testing.assert_allclose(moments.covariance(), frame.cov(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(moments.correlation(), frame.corr(), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,120 @@
+"""The columns that this machine holds decoded, for all processes of the user."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from lakehouse.partitions.columns.column_file import ColumnFile, View
+from lakehouse.partitions.columns.format import ColumnFormat
+from lakehouse.partitions.columns.writer import Job, Writer
+from lakehouse.partitions.selection import Selection
+from lakehouse.store.cache_folder import cache_folder
+from lakehouse.store.cache_room import Bound, Room
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VARIABLE = "LAKEHOUSE_COLUMN_CACHE_SIZE"
+"""environment variable: bytes, or as 4GiB, 20%; 0 turns the cache off"""
+
+SMALLEST_FILE_IN_ROWS = 2_048
+"""a column of a smaller data file is decoded in the time in which a file of the cache is opened"""
+
+_KEPT_FILES = 4_096
+
+
+class ColumnCache:
+    """Decoded columns below one folder."""
+
+    def __init__(self, folder: Path, bound: Bound) -> None:
+        """Take the folder, which is made by the first write."""
+        self.folder = folder
+        self.bound = bound
+        self._guard = Lock()
+        self._files: OrderedDict[tuple[str, str, str], tuple[ColumnFormat, ColumnFile]] = OrderedDict()
+        self._room = Room(folder, bound, sparse=True)
+        self._writer = Writer(self._room)
+
+    def find(self, selection: Selection, field: pa.Field) -> View | None:
+        """Return a column of a data file as the cache has it now; None where it has nothing of it."""
+        known = self._known(selection, field)
+        return None if known is None else known[1].look()
+
+    def offer(self, selection: Selection, field: pa.Field, groups: Sequence[int], array: pa.Array) -> None:
+        """Give rows that were decoded to be kept; they are written later, if at all.
+
+        Args:
+            selection: of the data file.
+            field: the column, as stored.
+            groups: row groups, rising.
+            array: their rows, one row group after the other.
+        """
+        known = self._known(selection, field)
+        if known is not None and array.type == field.type:
+            self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
+
+    def flush(self) -> bool:
+        """Wait until all is written that was offered; say whether that came about."""
+        return self._writer.flush()
+
+    def clear(self) -> None:
+        """Delete all columns; processes that use them keep what they have mapped."""
+        with self._guard:
+            self._files.clear()
+        import shutil  # it loads five compressors
+
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return self._room.count()
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that it may take."""
+        return self._room.limit()
+
+    def _known(self, selection: Selection, field: pa.Field) -> tuple[ColumnFormat, ColumnFile] | None:
+        if selection.file.rows < SMALLEST_FILE_IN_ROWS or not ColumnFormat.fits(field.type):
+            return None
+        key = (selection.file.sha256, field.name, str(field.type))
+        with self._guard:
+            if key in self._files:
+                self._files.move_to_end(key)
+                return self._files[key]
+            form = ColumnFormat(selection.file.sha256, field.name, field.type, selection.footer.group_starts)
+            made = form, ColumnFile(self.folder / form.name, form)
+            self._files[key] = made
+            while len(self._files) > _KEPT_FILES:
+                self._files.popitem(last=False)
+        return made
+
+
+def column_cache() -> ColumnCache | None:
+    """Return this machine's cache of columns; None where it is turned off.
+
+    Raises:
+        ArgumentError: LAKEHOUSE_COLUMN_CACHE_SIZE is no size.
+    """
+    bound = _bound(os.environ.get(VARIABLE))
+    if bound.bytes == 0 or (bound.bytes is None and bound.percent == 0):
+        return None
+    return _cache(os.getpid(), cache_folder() / "columns", bound)
+
+
+@cache
+def _bound(text: str | None) -> Bound:
+    return Bound.read(text, variable=VARIABLE)
+
+
+@cache
+def _cache(process: int, folder: Path, bound: Bound) -> ColumnCache:
+    """Return the cache of a process: a fork gets one of its own."""
+    return ColumnCache(folder, bound)

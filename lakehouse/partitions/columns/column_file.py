@@ -1,0 +1,198 @@
+"""One file of the cache as a process sees it: looked at before each use, and its row groups checked once."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakehouse.partitions.columns.checksum import checksum
+from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
+
+_TOUCHED_EVERY_SECONDS = 600
+_MOST_MAPS = 256
+"""each costs a file descriptor, of which many systems give a process 1,024; beyond, bytes are read"""
+
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A file of the cache as it was when it was looked at; reading it never fails, but may find nothing."""
+
+    path: Path
+    """of the file"""
+    form: ColumnFormat
+    """of the file"""
+    marks: npt.NDArray[np.uint64]
+    """(n_row_groups, 4) as in the file"""
+    buffer: pa.Buffer | None
+    """the whole file; None where it is read piece by piece"""
+    sound: npt.NDArray[np.bool_]
+    """(n_row_groups,) whether this process compared the checksum of the row group"""
+
+    @property
+    def kinds(self) -> npt.NDArray[np.uint64]:
+        """(n_row_groups,) the kind of each row group; 0 where it is not there."""
+        return self.marks[:, 0]
+
+    @property
+    def joins(self) -> npt.NDArray[np.bool_]:
+        """(n_row_groups,) whether the row group can be one array with its neighbours."""
+        plain = self.kinds == PLAIN
+        return plain if self.form.width and self.buffer is not None else np.zeros_like(plain)
+
+    def array(self, groups: Sequence[int]) -> pa.Array | None:
+        """Return row groups, one after the other; None if one is not there, or not what was written."""
+        try:
+            if len(groups) > 1 and self.joins[list(groups)].all():
+                parts = [self._run(first, last) for first, last in _runs(groups)]
+            else:
+                parts = [self._one(group) for group in groups]
+        except (OSError, ValueError):
+            return None
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+
+    def _one(self, group: int) -> pa.Array:
+        parts = self._checked(group)
+        bitmap = parts.pop(1) if self.kinds[group] == NULLABLE else None
+        return pa.Array.from_buffers(
+            self.form.kind, self.form.rows(group), [bitmap, *parts], -1 if bitmap else 0
+        )
+
+    def _run(self, first: int, last: int) -> pa.Array:
+        """Return neighbours as one array."""
+        form = self.form
+        for group in range(first, last + 1):
+            if not self.sound[group]:
+                self._checked(group)
+        start, stop = int(form.group_starts[first]), int(form.group_starts[last + 1])
+        values = self._bytes(form.values + start * form.width, (stop - start) * form.width)
+        return pa.Array.from_buffers(form.kind, stop - start, [None, values], 0)
+
+    def _checked(self, group: int) -> list[pa.Buffer]:
+        """Return the parts of a row group, after a look at its checksum: once, where they can not change.
+
+        Raises:
+            OSError: it can not be read.
+            ValueError: it is not there, or not what was written.
+        """
+        mark = Mark(*self.marks[group].tolist())
+        if mark.kind not in (PLAIN, NULLABLE):
+            raise ValueError("the row group is not there")
+        parts = [self._bytes(*place) for place in self.form.places(group, mark)]
+        if not self.sound[group]:
+            data = [np.frombuffer(part, np.uint8) for part in parts]
+            if group_checksum(self.form, group, mark, data) != mark.checksum:
+                raise ValueError("the row group is not what was written")
+            self.sound[group] = self.buffer is not None
+        return parts
+
+    def _bytes(self, offset: int, length: int) -> pa.Buffer:
+        """Return bytes of the file.
+
+        Raises:
+            OSError: it can not be read.
+            ValueError: it is shorter.
+        """
+        if length < 0 or offset < 0:
+            raise ValueError("a mark is altered")
+        if self.buffer is not None:
+            if offset + length > self.buffer.size:
+                raise ValueError("a mark is altered")
+            return self.buffer.slice(offset, length)
+        with self.path.open("rb", buffering=0) as handle:
+            handle.seek(offset)
+            data = handle.read(length)
+        if len(data) != length:
+            raise ValueError("it broke off")
+        return pa.py_buffer(data)
+
+
+class ColumnFile:
+    """A column of a data file in the cache, which other processes fill, damage or delete meanwhile."""
+
+    def __init__(self, path: Path, form: ColumnFormat) -> None:
+        self._path = path
+        self._form = form
+        self._guard = Lock()
+        self._seen: tuple[int, int, int] | None = None
+        self._view: View | None = None
+
+    def look(self) -> View | None:
+        """Return what the file is now; None where there is none that is sound."""
+        with self._guard:
+            try:
+                found = self._path.stat()
+                now = (found.st_ino, found.st_mtime_ns, found.st_size)
+                if now != self._seen:
+                    self._view, self._seen = self._open(now), now
+                if time.time() - found.st_mtime > _TOUCHED_EVERY_SECONDS:
+                    self._touch()
+            except (OSError, ValueError):
+                self._view, self._seen = None, None
+            return self._view
+
+    def _open(self, now: tuple[int, int, int]) -> View:
+        """Read the marks, and map the file.
+
+        Raises:
+            ValueError: it is not what its name says.
+        """
+        form, before = self._form, self._view
+        with self._path.open("rb", buffering=0) as handle:
+            if not form.has_size(now[2]) or os.fstat(handle.fileno()).st_ino != now[0]:
+                raise ValueError("it has another length, or was replaced")
+            head = handle.read(HEAD + MARK * form.groups)
+            if head[:HEAD] != form.head or len(head) != HEAD + MARK * form.groups:
+                raise ValueError("it is of another column")
+            same = before is not None and self._seen is not None and self._seen[::2] == now[::2]
+            buffer = before.buffer if same and before is not None else _mapped(handle.fileno())
+        marks = np.frombuffer(head, "<u8", offset=HEAD).reshape(-1, 4)
+        return View(self._path, form, marks, buffer, np.zeros(form.groups, np.bool_))
+
+    def _touch(self) -> None:
+        """Say that it is in use: eviction goes by the time of the last change."""
+        with suppress(OSError):
+            os.utime(self._path)
+            found = self._path.stat()
+            self._seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def group_checksum(form: ColumnFormat, group: int, mark: Mark, parts: Sequence[npt.NDArray[np.uint8]]) -> int:
+    """Return the checksum of a row group, which is never 0; that in the mark is not looked at."""
+    place = np.array([group, mark.kind, mark.offset, mark.length], "<u8")
+    found = checksum(place.view(np.uint8), form.seed)
+    for part in parts:
+        found = checksum(part, found)
+    return found or 1
+
+
+def _mapped(descriptor: int) -> pa.Buffer | None:
+    """Map a whole file; None where this process has many mapped."""
+    if len(_maps) >= _MOST_MAPS:
+        return None
+    mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    _maps.add(mapped)
+    return pa.py_buffer(mapped)
+
+
+def _runs(groups: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each run of neighbours."""
+    runs: list[tuple[int, int]] = []
+    for group in groups:
+        if runs and runs[-1][1] == group - 1:
+            runs[-1] = (runs[-1][0], group)
+        else:
+            runs.append((group, group))
+    return runs
