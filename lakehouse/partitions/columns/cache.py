@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from lakehouse.partitions.columns.column_file import ColumnFile, View
 from lakehouse.partitions.columns.format import ColumnFormat
-from lakehouse.partitions.columns.writer import Job, Writer
 from lakehouse.partitions.selection import Selection
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 from lakehouse.store.cache_room import Bound, Room
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lakehouse.partitions.columns.writer import Writer
 
 VARIABLE = "LAKEHOUSE_COLUMN_CACHE_SIZE"
 """environment variable: bytes, or as 4GiB, 20%; 0 turns the cache off"""
@@ -40,7 +40,7 @@ class ColumnCache:
         self._guard = Lock()
         self._files: OrderedDict[tuple[str, str, str], tuple[ColumnFormat, ColumnFile]] = OrderedDict()
         self._room = Room(folder, bound, sparse=True)
-        self._writer = Writer(self._room)
+        self._writer: Writer | None = None
 
     def find(self, selection: Selection, field: pa.Field) -> View | None:
         """Return a column of a data file as the cache has it now; None where it has nothing of it."""
@@ -57,17 +57,24 @@ class ColumnCache:
             array: their rows, one row group after the other.
         """
         known = self._known(selection, field)
-        if known is not None and array.type == field.type:
-            self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
+        if known is None or array.type != field.type:
+            return
+        from lakehouse.partitions.columns.writer import Job, Writer
+
+        with self._guard:
+            self._writer = self._writer or Writer(self._room)
+        self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
 
     def flush(self) -> bool:
         """Wait until all is written that was offered; say whether that came about."""
-        return self._writer.flush()
+        return self._writer is None or self._writer.flush()
 
     def clear(self) -> None:
         """Delete all columns; processes that use them keep what they have mapped."""
         with self._guard:
             self._files.clear()
+        import shutil
+
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property

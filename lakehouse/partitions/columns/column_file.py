@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.columns.checksum import checksum
-from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
+from lakehouse.partitions.columns.format import MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 
 _TOUCHED_EVERY_SECONDS = 600
 _MOST_MAPS = 256
@@ -153,12 +153,13 @@ class ColumnFile:
         with self._path.open("rb", buffering=0) as handle:
             if not form.has_size(now[2]) or os.fstat(handle.fileno()).st_ino != now[0]:
                 raise ValueError("it has another length, or was replaced")
-            head = handle.read(HEAD + MARK * form.groups)
-            if head[:HEAD] != form.head or len(head) != HEAD + MARK * form.groups:
+            size = len(form.head)
+            head = handle.read(size + MARK * form.groups)
+            if not head.startswith(form.head) or len(head) != size + MARK * form.groups:
                 raise ValueError("it is of another column")
             same = before is not None and self._seen is not None and self._seen[::2] == now[::2]
             buffer = before.buffer if same and before is not None else _mapped(handle.fileno())
-        marks = np.frombuffer(head, "<u8", offset=HEAD).reshape(-1, 4)
+        marks = np.frombuffer(head, "<u8", offset=size).reshape(-1, 4)
         return View(self._path, form, marks, buffer, np.zeros(form.groups, np.bool_))
 
     def _touch(self) -> None:
