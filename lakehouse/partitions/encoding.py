@@ -6,7 +6,6 @@ packed together, so that a file has about a thousand row groups at most, and its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from itertools import pairwise
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.partitions import encoding_trial, footer_checksum
 from lakehouse.partitions.arrays import int64_array, integers
-from lakehouse.partitions.segments import SEGMENTS_KEY
+from lakehouse.partitions.segments import DIRECTORY_KEY, Directory, encode_directory
 from lakehouse.schema import TableSchema
 
 LARGEST_ROW_GROUP = 65_536
@@ -39,7 +38,7 @@ def encode(
     rows: pa.Table,
     schema: TableSchema,
     starts: npt.NDArray[np.int64],
-    segments: Future[dict[str, list[Any]]],
+    segments: Future[Directory],
 ) -> None:
     """Write one Parquet file; the directory of symbols may still be in the making."""
     groups = list(row_groups(starts, rows.num_rows))
@@ -52,9 +51,9 @@ def encode(
     with pq.ParquetWriter(target, rows.schema, **_settings(choices)) as writer:
         for start, length in groups:
             writer.write_table(_with_own_texts(rows.slice(start, length)), row_group_size=length)
-        text = json.dumps(segments.result(), ensure_ascii=False, separators=(",", ":"))
+        text = encode_directory(segments.result())
         writer.add_key_value_metadata(
-            {SEGMENTS_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
+            {DIRECTORY_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
         )
     footer_checksum.seal(target)
 

@@ -6,10 +6,9 @@ used first.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -23,7 +22,7 @@ from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, 
 from lakehouse.partitions import footer_checksum
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.parquet_reader import read_footer
-from lakehouse.partitions.segments import SEGMENTS_KEY
+from lakehouse.partitions.segments import Directory, RunStatistics, decode_directory
 from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class Footer:
     """(n_pieces,) UTC nanoseconds; an upper bound of the piece's times"""
     group: Integers
     """(n_pieces,) row group"""
+    statistics: Mapping[str, RunStatistics] = field(default_factory=dict)
+    """ranges of the columns, by symbol; what is absent is unknown"""
     checked: set[tuple[int, str]] = field(default_factory=set)
     """(row group, column) whose pages had the right checksums when this process read them first"""
 
@@ -93,6 +94,21 @@ def footer_of(store: Store, file: DataFile, time: str | None) -> Footer:
         while len(_footers) > _KEPT_FOOTERS:
             _footers.popitem(last=False)
     return footer
+
+
+def known_footer(store: Store, file: DataFile) -> Footer | None:
+    """Return the footer of a data file if this process has it."""
+    with _lock:
+        return _footers.get((store.url, file.path))
+
+
+def passing_footer(store: Store, file: DataFile, time: str | None) -> Footer:
+    """Return the footer of a data file, and do not keep it: who reads the file looks at it again.
+
+    Raises:
+        IntegrityError: the file is missing, truncated or altered.
+    """
+    return known_footer(store, file) or _parse(store, file, time)
 
 
 @contextmanager
@@ -154,7 +170,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
     check_size(store, file)
     try:
         metadata = use_file(store, file, _read_footer)
-        segments = json.loads(metadata.metadata[SEGMENTS_KEY])
+        segments = decode_directory(metadata.metadata)
     except LakehouseError:
         raise
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
@@ -163,7 +179,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         ) from error
     counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     group_starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64))])
-    rows = np.array(segments["rows"], np.int64)
+    rows = segments.rows
     if rows.sum() != metadata.num_rows or metadata.num_rows != file.rows:
         raise IntegrityError(f"The data file {file.path} has {metadata.num_rows} rows, not {file.rows}.")
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
@@ -174,9 +190,9 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
     first, last = _time_ranges(metadata, segments, time, code, group)
     return Footer(
         metadata=metadata,
-        symbols=tuple(segments["symbol"]),
+        symbols=segments.symbols,
         counts=rows,
-        digests=tuple(segments["digest"]),
+        digests=segments.digests,
         group_starts=group_starts,
         code=code,
         start=piece_starts,
@@ -184,6 +200,7 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         first=first,
         last=last,
         group=group,
+        statistics=segments.statistics,
     )
 
 
@@ -200,15 +217,15 @@ def _read_footer(local: Path) -> FileMetaData:
 
 def _time_ranges(
     metadata: FileMetaData,
-    segments: dict[str, list[int]],
+    segments: Directory,
     time: str | None,
     code: Integers,
     group: Integers,
 ) -> tuple[Integers, Integers]:
     """Bound each piece's times: by its symbol's range, or by its row group's where the symbol has several."""
-    if time is None or "first" not in segments:
+    if time is None or segments.first is None or segments.last is None:
         return np.full(len(code), MIN_NS), np.full(len(code), MAX_NS)
-    first, last = np.array(segments["first"], np.int64)[code], np.array(segments["last"], np.int64)[code]
+    first, last = segments.first[code], segments.last[code]
     split = np.flatnonzero(np.bincount(code)[code] > 1)
     if not len(split) or metadata.schema.column(_leaf(metadata, time)).physical_type != "INT64":
         return first, last

@@ -1,8 +1,8 @@
 """Write sorted rows as Parquet: row groups cut at symbol borders, a directory of symbols in the footer.
 
-Where row groups are cut, `encoding` says. The footer
-holds, under the key `lakehouse.segments`, one entry a symbol: rows, first and last time, content digest; so
-one symbol is found in a file without decoding it.
+Where row groups are cut, `encoding` says. The footer holds, under the key `lakehouse.directory`, one entry a
+symbol: rows, first and last time, content digest, ranges of the columns; so one symbol is found in a file
+without decoding it.
 """
 
 from __future__ import annotations
@@ -162,8 +162,9 @@ def _write(
     rows = _in_file_schema(rows.combine_chunks(), schema, symbols)
     times = times_of(rows, schema)
     starts = run_starts(symbols.codes)
+    skip = [name for name in (schema.time, SEQUENCE) if name]
     segments = workers().submit(
-        describe_segments, rows, symbols, times, starts
+        describe_segments, rows, symbols, times, starts, skip=skip
     )  # the digest, while the columns are encoded
     path = f"{table_path}/{folder_of(partition)}part-{writer}-{uuid.uuid4().hex[:12]}.parquet"
     with store.stage(path) as temporary:
@@ -174,7 +175,7 @@ def _write(
         size=size,
         rows=rows.num_rows,
         sha256=sha256,
-        digest=digests.add(*segments.result()["digest"]),
+        digest=digests.add(*segments.result().digests),
         partition=partition,
         min_symbol=symbols.names[symbols.codes[0]] if schema.symbol else None,
         max_symbol=symbols.names[symbols.codes[-1]] if schema.symbol else None,

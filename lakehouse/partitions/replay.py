@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +14,9 @@ from lakehouse.errors import IntegrityError, LakehouseError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.partitions import digest as digests
 from lakehouse.partitions.checkpoints import checkpoint_path, last_checkpoint, read_checkpoint
-from lakehouse.partitions.delta_log import UNDONE, Action, decode, read_add, read_metadata
+from lakehouse.partitions.delta_log import Action, decode, read_add, read_metadata
+from lakehouse.partitions.done import Done
+from lakehouse.partitions.index.live import Draft, LiveFiles
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import TableSchema
@@ -29,8 +31,6 @@ class Snapshot:
 
     state: TableState
     """for readers"""
-    files: Mapping[str, DataFile] = field(default_factory=dict)
-    """live files by path"""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """the Delta metaData action in force"""
 
@@ -120,14 +120,33 @@ def apply(before: Snapshot, actions: list[Action], version: int) -> Snapshot:
     return replayed.snapshot()
 
 
+def by_log(state: TableState) -> TableState:
+    """Return a version from the log alone, without an index.
+
+    Raises:
+        IntegrityError: the log was cut.
+    """
+    start = empty(state.store, state.name, state.major, state.schema, state.contract_version, state.layout)
+    found = advance(from_checkpoint(start, until=state.version), until=state.version).state
+    if found.version != state.version:
+        raise IntegrityError(f"The log of {state.name} has no version {state.version} any more.")
+    return found
+
+
+def reload_of(state: TableState) -> Callable[[], LiveFiles]:
+    """Return what reads the files of a version from the log alone; it does not keep the version alive."""
+    bare = replace(state, files=(), transactions={})
+    return lambda: LiveFiles.of(by_log(bare).files)
+
+
 class _Replay:
     """A version in the making: the files are copied once for any number of entries."""
 
     def __init__(self, start: Snapshot) -> None:
         self._start = start
         self._table = table_path(start.state.name, start.state.major)
-        self._files = dict(start.files)
-        self._transactions = dict(start.state.transactions)
+        self._files = Draft(LiveFiles.of(start.state.files))
+        self._done: dict[str, int] = {}
         self._metadata = start.metadata
         self._digest = start.state.digest
         self._version = start.state.version
@@ -152,7 +171,7 @@ class _Replay:
             elif action.get("commitInfo"):
                 self._time_ns = int(action["commitInfo"].get("timestamp", 0)) * 1_000_000
                 recorded = action["commitInfo"].get("lakehouse", {}).get("digest", "")
-        self._files |= {file.path: file for file in come}
+        self._files.add(come)
         self._digest = digests.add(self._digest, *(file.digest for file in come))
         for file in gone:
             self._digest = digests.subtract(self._digest, file.digest)
@@ -168,27 +187,26 @@ class _Replay:
         if self._metadata is not self._start.metadata:
             schema, layout, contract_version = read_metadata(self._metadata)
             state = replace(state, schema=schema, layout=layout, contract_version=contract_version)
+        state = replace(state, version=self._version)
         state = replace(
             state,
-            version=self._version,
-            files=tuple(self._files.values()),
+            files=self._files.frozen(reload_of(state)),
             digest=self._digest,
-            transactions=self._transactions,
+            transactions=Done.of(state.transactions).after(self._done),
             time_ns=self._time_ns,
         )
-        return Snapshot(state, self._files, self._metadata)
+        return Snapshot(state, self._metadata)
 
     def _note_transaction(self, key: str, version: int) -> None:
-        if version == UNDONE:
-            self._transactions.pop(key, None)
-        else:
-            self._transactions[key] = version
+        self._done.pop(key, None)  # the newest last
+        self._done[key] = version
 
     def _remove(self, remove: Mapping[str, Any], version: int) -> DataFile:
         path = f"{self._table}/{unquote(remove['path'])}"
-        if path not in self._files:
+        found = self._files.remove(path)
+        if found is None:
             raise IntegrityError(f"Version {version} removes {path}, which is not live: the log was altered.")
-        return self._files.pop(path)
+        return found
 
 
 def _with_time(current: Snapshot, table: str) -> Snapshot:

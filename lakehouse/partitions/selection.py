@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.partitions.arrays import distinct
-from lakehouse.partitions.footers import Footer, footer_of
+from lakehouse.partitions.footers import Footer
+from lakehouse.partitions.index.live import LiveFiles
 from lakehouse.partitions.state import DataFile, TableState
-from lakehouse.partitions.threads import in_worker, workers
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
@@ -46,22 +46,29 @@ def whole(selection: Selection) -> Selection:
 
 
 def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: Interval) -> list[Selection]:
-    """Return the pieces that may hold rows of `symbols` (None: all) in `interval`."""
-    files = state.select(symbols, interval)
-    wanted = None if symbols is None else set(symbols)
+    """Return the pieces that may hold rows of `symbols` (None: all) in `interval`, in the order of the files.
+
+    Raises:
+        IntegrityError: a footer that the index does not know can not be read.
+    """
+    wanted = None if symbols is None or state.schema.symbol is None else sorted(set(symbols))
+    files = LiveFiles.of(state.files)
     chosen = []
-    side_by_side = map if in_worker() else workers().map
-    footers = side_by_side(lambda f: footer_of(state.store, f, state.schema.time), files)
-    for file, footer in zip(files, footers, strict=True):
-        keep = (footer.first < interval.end) & (footer.last >= interval.start)
-        if wanted is not None and state.schema.symbol:
-            asked = np.zeros(len(footer.symbols), np.bool_)
-            asked[_positions(footer.symbols, wanted)] = True
-            keep &= asked[footer.code]
-        pieces = np.flatnonzero(keep)
+    for file, footer, found in files.choose(state.store, state.schema.time, wanted, interval):
+        pieces = _pieces(footer, wanted, interval) if found is None else found
         if len(pieces):
             chosen.append(Selection(file, footer, pieces))
     return chosen
+
+
+def _pieces(footer: Footer, wanted: Sequence[str] | None, interval: Interval) -> Integers:
+    """Return the pieces of one footer that may hold rows of the wanted symbols."""
+    keep = (footer.first < interval.end) & (footer.last >= interval.start)
+    if wanted is not None:
+        asked = np.zeros(len(footer.symbols), np.bool_)
+        asked[_positions(footer.symbols, wanted)] = True
+        keep &= asked[footer.code]
+    return np.flatnonzero(keep)
 
 
 def _positions(symbols: Sequence[str], wanted: Collection[str]) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from lakehouse.names import ProductName
+from lakehouse.partitions.file_list import Files
 from lakehouse.partitions.layout import Layout
 from lakehouse.schema import TableSchema
 from lakehouse.store import Store
@@ -83,16 +84,20 @@ class TableState:
     @cached_property
     def rows(self) -> int:
         """Number of rows."""
-        return sum(file.rows for file in self.files)
+        files = self.files
+        return files.rows if isinstance(files, Files) else sum(file.rows for file in files)
 
     @cached_property
     def size(self) -> int:
         """Bytes of all live data files."""
-        return sum(file.size for file in self.files)
+        files = self.files
+        return files.size if isinstance(files, Files) else sum(file.size for file in files)
 
     def select(self, symbols: Sequence[str] | None, interval: Interval) -> Sequence[DataFile]:
         """Return the files whose ranges admit a row of `symbols` (None: all) in `interval`."""
-        wanted = None if symbols is None else sorted(set(symbols))
+        wanted = None if symbols is None or self.schema.symbol is None else sorted(set(symbols))
         if wanted is None and interval.start == MIN_NS and interval.end == MAX_NS:
             return self.files
+        if isinstance(self.files, Files):
+            return self.files.select(wanted, interval)
         return tuple(file for file in self.files if file.may_hold(wanted, interval))

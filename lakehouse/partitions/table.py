@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError, StorageError
 from lakehouse.names import ProductName
 from lakehouse.partitions import delta_log as log
-from lakehouse.partitions import replay
+from lakehouse.partitions import indexed, replay
 from lakehouse.partitions.checkpoints import last_checkpoint
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout
@@ -224,7 +224,8 @@ class Table:
         )
         data = log.encode([log.commit_info(full, now_ms=now), *actions])
         self._publish(version, data, full)
-        self._head = replace(after, state=replace(after.state, time_ns=now * 1_000_000))
+        after = replace(after, state=replace(after.state, time_ns=now * 1_000_000))
+        self._head = indexed.keep(after, writer=True)
         if version % replay.CHECKPOINT_EVERY == 0:
             self.write_checkpoint()
         return full
@@ -262,12 +263,13 @@ class Table:
     def _refresh(self) -> replay.Snapshot:
         if self._head.exists:
             before = self._head.state.version
-            self._head = replay.advance(self._head)
+            self._head = indexed.keep(replay.advance(self._head))
             if self._head.state.version > before or self._entry_exists(before):
                 return self._head
         # NOTE: where the entry of the known head is gone too, a foreign engine cut the log. What looks like
         # the head is then an old version, and the name of its next entry is free: a commit would be lost.
-        self._head = replay.advance(replay.from_checkpoint(self._blank))
+        start = None if self._head.exists else indexed.load(self.store, self.path)
+        self._head = indexed.keep(replay.advance(start or replay.from_checkpoint(self._blank)))
         self._check_no_hole()
         if not self._head.exists:
             self._head = self._empty

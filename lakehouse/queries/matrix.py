@@ -97,7 +97,7 @@ class _Pivot:
                 grid, at = self._union(parts, cursors), 0
                 if not len(grid):
                     return
-            # The first time has no change: alone, it does not make a whole block one with gaps.
+            # The first time has no change: alone, it does not make every symbol of a block one with gaps.
             block = grid[at : at + (1 if self._fresh else self._width)]
             if self._block(parts, cursors, block):
                 at, self._fresh = at + len(block), False
@@ -123,7 +123,7 @@ class _Pivot:
         side_by_side(lambda task: task(), tasks)
         if astray.any() and not question.every:
             return False
-        self.moments.add(out, sums, missing=bool(missing.any()))
+        self.moments.add(out, sums, missing)
         self._last, self._shift = last, shift
         for cursor, after in zip(cursors, moved, strict=True):
             cursor[:] = after

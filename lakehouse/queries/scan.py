@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lakehouse.errors import NotFoundError
+from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
@@ -118,6 +118,33 @@ class Scan:
 
         names = self._columns if columns is None else check_columns(self._state, columns)
         return map_partitions(self._state, self._by_partition(), self._interval, names, function, executor)
+
+    def aggregate(self, what: Mapping[str, str | Sequence[str]], *, by: str | None = None) -> Result:
+        """Answer from statistics: only the rows at the edges of the interval are decoded.
+
+        Null and NaN are no values: they are not counted, and never the smallest or the largest.
+
+        Args:
+            what: column -> statistic, or several: `count` (of values), `min`, `max`, of a column of numbers,
+                dates or times; `first` and `last` of the time column. `{"*": "count"}` counts the rows.
+            by: the symbol column (or "symbol") for a row a symbol; None for one row in all.
+
+        Returns:
+            The symbol and `<column>_<statistic>` for each, `rows` for the count of rows; sorted by symbol. A
+            symbol without a row in the interval has none; a minimum of no values is null.
+
+        Raises:
+            ArgumentError: a column or statistic is unknown.
+            NotFoundError: a symbol that was asked for has no row in this version.
+            IntegrityError: a data file is missing or altered.
+        """
+        from lakehouse.queries.aggregate import aggregate, wanted_of
+
+        if by not in (None, "symbol", self._state.schema.symbol) or (by and not self._state.schema.symbol):
+            choices = f"'{self._state.schema.symbol}' or None" if self._state.schema.symbol else "None"
+            raise ArgumentError(f"Can not aggregate by {by!r}.", hint=f"by is {choices}.")
+        wanted = wanted_of(self._state.schema, what)
+        return aggregate(self._state, self.selections(), self._interval, wanted, by_symbol=by is not None)
 
     def explain(self) -> ScanPlan:
         """Say what would be read; opens footers and no data page."""

@@ -11,6 +11,7 @@ import pytest
 import lakehouse
 from lakehouse.errors import IntegrityError
 from lakehouse.partitions import footer_checksum, footers
+from lakehouse.partitions.segments import DIRECTORY_KEY
 from lakehouse.times import NS_PER_SECOND
 
 NAME = "market_data.ticks"
@@ -64,8 +65,9 @@ def test_no_altered_byte_gives_other_rows(product: lakehouse.Product) -> None:
 def test_an_altered_footer_is_named(product: lakehouse.Product) -> None:
     file = file_of(product)
     data = file.read_bytes()
-    place = data.rindex(b'"rows":[20,20]') + len('"rows":[')
-    file.write_bytes(data[:place] + b"19,21" + data[place + 5 :])
+    place = data.rindex(DIRECTORY_KEY) + len(DIRECTORY_KEY) + 40
+    other = b"A" if data[place : place + 1] != b"A" else b"B"
+    file.write_bytes(data[:place] + other + data[place + 1 :])
     with pytest.raises(IntegrityError, match="its footer can not be read"):
         read(product)
 

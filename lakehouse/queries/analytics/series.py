@@ -50,6 +50,9 @@ class Series(Operation):
     def fields(self, source: Input) -> list[pa.Field]:
         """See `Operation.fields`."""
         source.check_number(*self.columns)
+        taken = [name for name in self.names if name in (source.symbol, source.time)]
+        if taken:
+            raise ArgumentError(f"The name {taken[0]!r} is that of the rows' own symbol or time column.")
         time = pa.field(self.time, self.time_type, nullable=False)
         return [time, *(pa.field(name, kind) for name, kind in zip(self.names, self.types(), strict=True))]
 

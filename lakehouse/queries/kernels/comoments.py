@@ -8,6 +8,7 @@ import numpy.typing as npt
 from lakehouse.partitions.threads import side_by_side
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 _TILE = 64
 """OpenBLAS does a product of up to 64 ** 3 steps on the thread that asks. In a larger one threads of its own
@@ -19,9 +20,11 @@ class CoMoments:
     """Sums over the columns in which both of a pair have a number; O(symbols**2) memory, whatever the length.
 
     The numbers of a symbol come less a constant of its own (`pivot_block` takes its first one): covariances
-    do not change by that, and sums of squares lose no digits to a mean far from zero. A block without NaN
-    costs one product with itself, by BLAS: O(symbols**2 * columns). One with NaN costs four, and each pair
-    gets the moments of its common columns alone (pairwise complete observations, as in pandas and R).
+    do not change by that, and sums of squares lose no digits to a mean far from zero. Each pair gets the
+    moments of its common columns alone (pairwise complete observations, as in pandas and R).
+
+    A block costs one product with itself, by BLAS: O(symbols**2 * columns), and up to three more, with the
+    symbols alone that have numbers in a part of its columns.
     """
 
     def __init__(self, symbols: int) -> None:
@@ -30,35 +33,49 @@ class CoMoments:
         Args:
             symbols: how many rows a block has.
         """
-        self._columns = 0
-        self._sums = np.zeros(symbols)
-        self._squares = np.zeros(symbols)
-        self._products = np.zeros((symbols, symbols))
-        self._pairs: tuple[Floats, Floats, Floats] | None = None
+        self._counts, self._sums, self._squares, self._products = np.zeros((4, symbols, symbols))
 
-    def add(self, block: Floats, sums: Floats, *, missing: bool) -> None:
+    def add(self, block: Floats, sums: Floats, missing: Integers) -> None:
         """Add columns.
 
         Args:
-            block: (symbols, columns) float64; overwritten where it has NaN.
-            sums: (symbols,) float64, the sums of the rows; not used where the block has NaN.
-            missing: whether the block has NaN.
+            block: (symbols, columns) float64; its NaNs are overwritten.
+            sums: (symbols,) float64, the sum of the numbers of each row.
+            missing: (symbols,) int64, the NaNs of each row.
         """
-        if missing:
-            self._add_pairs(block)
-            return
-        product = _products(block, block, symmetric=True)
-        self._columns += block.shape[1]
-        self._sums += sums
-        self._squares += np.diagonal(product)
+        columns = block.shape[1]
+        whole, part = missing == 0, np.flatnonzero((missing > 0) & (missing < columns))
+        there = (~np.isnan(block[part])).astype(np.float64)
+        for row in np.flatnonzero(missing).tolist():
+            np.nan_to_num(block[row], copy=False, nan=0.0)
+        product = _products(block)
         self._products += product
+        self._counts += np.outer(columns - missing, whole)
+        self._sums += np.outer(sums, whole)
+        self._squares += np.outer(np.diagonal(product), whole)
+        if len(part):
+            self._add_part(block, part, there, missing < columns)
+
+    def _add_part(self, block: Floats, part: Integers, there: Floats, known: npt.NDArray[np.bool_]) -> None:
+        """Add the columns of the symbols that have numbers in a part of them.
+
+        Args:
+            block: (symbols, columns), without NaN.
+            part: (n,) which symbols.
+            there: (n, columns) 1 where they have a number, else 0.
+            known: (symbols,) whether a symbol has any number in the block.
+        """
+        present = np.repeat(known.astype(np.float64)[:, None], block.shape[1], axis=1)
+        present[part] = there
+        self._counts[:, part] += _products(present, there)
+        self._sums[:, part] += _products(block, there)
+        self._squares[:, part] += _products(block * block, there)
 
     def covariance(self) -> Floats:
         """Return the sample covariance of each pair, (symbols, symbols); NaN below two common columns."""
-        counts, sums, _ = self._totals()
         with np.errstate(all="ignore"):
-            result: Floats = (self._products - sums * sums.T / counts) / (counts - 1.0)
-        result[counts < 2] = np.nan
+            result = self._centred() / (self._counts - 1.0)
+        result[self._counts < 2] = np.nan
         return result
 
     def correlation(self) -> Floats:
@@ -66,50 +83,36 @@ class CoMoments:
 
         NaN where fewer than two columns are common, or where one of a pair does not vary in them.
         """
-        counts, sums, squares = self._totals()
         with np.errstate(all="ignore"):
-            spread = np.sqrt(np.maximum(squares - sums * sums / counts, 0.0))
-            result: Floats = (self._products - sums * sums.T / counts) / spread / spread.T
-        result[~np.isfinite(result) | (counts < 2)] = np.nan
+            spread = np.sqrt(np.maximum(self._squares - self._sums * self._sums / self._counts, 0.0))
+            result = self._centred() / spread / spread.T
+        result[~np.isfinite(result) | (self._counts < 2)] = np.nan
         return np.clip(result, -1.0, 1.0, out=result)
 
     def counts(self) -> Floats:
         """Return the number of common columns of each pair, (symbols, symbols)."""
-        return self._totals()[0]
+        return self._counts.copy()
 
-    def _add_pairs(self, block: Floats) -> None:
-        there = (~np.isnan(block)).astype(np.float64)
-        np.nan_to_num(block, copy=False, nan=0.0)
-        shape = self._products.shape
-        counts, sums, squares = self._pairs or (np.zeros(shape), np.zeros(shape), np.zeros(shape))
-        counts += _products(there, there, symmetric=True)
-        sums += _products(block, there)
-        squares += _products(block * block, there)
-        self._products += _products(block, block, symmetric=True)
-        self._pairs = counts, sums, squares
-
-    def _totals(self) -> tuple[Floats, Floats, Floats]:
-        """Return counts, and sums and squares of the first of each pair, over the common columns."""
-        shape = self._products.shape
-        counts, sums, squares = self._pairs or (np.zeros(shape), np.zeros(shape), np.zeros(shape))
-        return counts + self._columns, sums + self._sums[:, None], squares + self._squares[:, None]
+    def _centred(self) -> Floats:
+        centred: Floats = self._products - self._sums * self._sums.T / self._counts
+        return centred
 
 
-def _products(left: Floats, right: Floats, *, symmetric: bool = False) -> Floats:
-    """Return `left @ right.T`, computed in tiles on the threads of the pool."""
-    count = len(left)
-    result = np.empty((count, count))
+def _products(left: Floats, right: Floats | None = None) -> Floats:
+    """Return `left @ right.T`, or `left @ left.T`, computed in tiles on the threads of the pool."""
+    others = left if right is None else right
+    result = np.empty((len(left), len(others)))
 
     def band(start: int) -> None:
         rows = slice(start, start + _TILE)
-        for other in range(start if symmetric else 0, count, _TILE):
+        for other in range(start if right is None else 0, len(others), _TILE):
             columns = slice(other, other + _TILE)
-            tile = _tile(left[rows], right[columns])
+            tile = _tile(left[rows], others[columns])
             result[rows, columns] = tile
-            if symmetric:
+            if right is None:
                 result[columns, rows] = tile.T
 
-    side_by_side(band, range(0, count, _TILE))
+    side_by_side(band, range(0, len(left), _TILE))
     return result
 
 
@@ -117,7 +120,8 @@ def _tile(left: Floats, right: Floats) -> Floats:
     """Return `left @ right.T` of a few rows, as the sum of products of `_TILE` columns each."""
     parts = left.shape[1] // _TILE
     whole = parts * _TILE
-    stacked = (rows[:, :whole].reshape(len(rows), parts, _TILE).transpose(1, 0, 2) for rows in (left, right))
-    first, second = stacked
+    first, second = (
+        rows[:, :whole].reshape(len(rows), parts, _TILE).transpose(1, 0, 2) for rows in (left, right)
+    )
     result: Floats = np.matmul(first, second.transpose(0, 2, 1)).sum(axis=0)
     return result + left[:, whole:] @ right[:, whole:].T

@@ -145,6 +145,8 @@ def test_a_column_that_is_not_there_or_holds_no_numbers_is_refused() -> None:
         analytics.rolling(ticks(5), "prise", 3)
     with pytest.raises(ArgumentError, match="'venue' is"):
         analytics.rolling(ticks(5), "venue", 3)
+    with pytest.raises(ArgumentError, match="'time' is that of the rows"):
+        analytics.rolling(ticks(5), "price", 3, name="time")
     with pytest.raises(ArgumentError, match="periods_a_year"):
         analytics.volatility(ticks(5), "price", periods_a_year=0)
 

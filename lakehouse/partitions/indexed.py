@@ -1,0 +1,237 @@
+"""Planning indexes in this machine's cache: found by a table's newest log entries, made from our own commits.
+
+An index is that of one version, and names the log entry of it: a lake that was made anew at the same place
+has other entries, so that an index is never stale. The entries after it are replayed. Once enough have come,
+an index of the newer version is made from the old one and the facts of the files that came; of a large
+table a small one, that stands on the large one. Nobody needs them: what is absent or damaged, the log tells.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from lakehouse.errors import LakehouseError, NotFoundError
+from lakehouse.names import ProductName
+from lakehouse.partitions import replay
+from lakehouse.partitions.delta_log import read_metadata
+from lakehouse.partitions.done import Done
+from lakehouse.partitions.footers import Footer, known_footer, passing_footer
+from lakehouse.partitions.index import storage
+from lakehouse.partitions.index.build import part_of
+from lakehouse.partitions.index.columns import Array, DamagedIndexError, Held
+from lakehouse.partitions.index.live import LiveFiles, Slice
+from lakehouse.partitions.index.merge import merged
+from lakehouse.partitions.index.part import Part
+from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.store import Store
+from lakehouse.store.cache import cache_folder
+
+EVERY = 16
+"""commits after which a new index is made"""
+MANY = 256
+"""files that came, after which one is made at once"""
+SMALL = 1024
+"""files of a table whose index is made whole each time"""
+
+_KEPT = 3
+_MOST_TABLES = 512
+_HEAD = 65_536
+_SHOWN = 512
+_READ_FOR_S = 1.0
+
+
+def newest(store: Store, table_path: str) -> TableState | None:
+    """Return the head of a table by its newest index and the log entries after it; None without an index.
+
+    The contract, the checkpoints and the entries before the index are not read.
+
+    Raises:
+        IntegrityError: a later entry is torn.
+    """
+    found = load(store, table_path)
+    return None if found is None else replay.advance(found).state
+
+
+def load(store: Store, table_path: str) -> replay.Snapshot | None:
+    """Return the version of the newest sound index of a table; None if there is none."""
+    folder = folder_of(store, table_path)
+    for name in storage.names_in(folder):
+        with suppress(OSError, ValueError, KeyError, TypeError, DamagedIndexError, NotFoundError):
+            note = storage.read_note(folder, name)
+            if note["table"] == table_path and note["mark"] == mark_of(store, table_path, note["version"]):
+                return _opened(store, folder, note)
+    return None
+
+
+def keep(current: replay.Snapshot, *, writer: bool = False) -> replay.Snapshot:
+    """Make an index of a version if enough came since the last one; return the version that rests on it.
+
+    Args:
+        current: a version.
+        writer: this process wrote it: it takes the time to read more footers than a reader would.
+    """
+    files = LiveFiles.of(current.state.files)
+    if not current.exists or not len(files) or not _is_due(files, current.state.version):
+        return current
+    with suppress(LakehouseError, ValueError, OSError, RuntimeError):
+        return _kept(current, files, seconds=2 * _READ_FOR_S if writer else _READ_FOR_S / 2)
+    return current
+
+
+def folder_of(store: Store, table_path: str) -> Path:
+    """Return the folder of a table's indexes."""
+    place = zlib.crc32(f"{store.url}\n{table_path}".encode())
+    return cache_folder() / "index" / f"{table_path.replace('/', '.')[-80:]}-{place:08x}"
+
+
+def mark_of(store: Store, table_path: str, version: int) -> str:
+    """Return what tells one log entry from every other: its size, its beginning and a checksum.
+
+    The beginning has the id of the commit, its time, and the digest of the version.
+
+    Raises:
+        NotFoundError: there is no such entry.
+    """
+    with store.held(replay.entry_path(table_path, version)) as local, local.open("rb") as handle:
+        head = handle.read(_HEAD)
+        size = handle.seek(0, 2)
+        handle.seek(max(0, size - _HEAD))
+        tail = handle.read(_HEAD)
+    return f"{size} {zlib.crc32(head):08x} {zlib.crc32(tail):08x} {head[:_SHOWN].decode('utf-8', 'replace')}"
+
+
+def _opened(store: Store, folder: Path, note: Mapping[str, Any]) -> replay.Snapshot:
+    parts = [storage.open_part(folder, note)]
+    slices = [Slice(parts[0])]
+    if note["base"]:
+        base = storage.open_part(folder, storage.read_note(folder, note["base"]))
+        dead = parts[0].columns.whole("base_dead").tolist()
+        slices = [Slice(base, frozenset(dead)), *slices]
+    schema, layout, contract_version = read_metadata(note["metadata"])
+    state = TableState(
+        store,
+        ProductName.parse(note["product"]),
+        note["major"],
+        note["version"],
+        schema,
+        layout,
+        digest=note["digest"],
+        contract_version=contract_version,
+        time_ns=note["time_ns"],
+    )
+    files = LiveFiles(slices, reload=replay.reload_of(state))
+    done = Done(partial(_done, parts[0], state))
+    return replay.Snapshot(replace(state, files=files, transactions=done), note["metadata"])
+
+
+def _done(part: Part, state: TableState) -> Mapping[str, int]:
+    """Return the keys that an index holds; where it is damaged, those of the log."""
+    try:
+        found: dict[str, int] = json.loads(part.columns.whole("done").tobytes())
+        return found
+    except DamagedIndexError:
+        return replay.by_log(state).transactions
+
+
+def _is_due(files: LiveFiles, version: int) -> bool:
+    if not files.slices:
+        return True
+    since = version - int(files.slices[-1].part.notes["version"])
+    return since >= EVERY or len(files.added) >= MANY
+
+
+def _kept(current: replay.Snapshot, files: LiveFiles, seconds: float) -> replay.Snapshot:
+    state, table = current.state, replay.table_path(current.state.name, current.state.major)
+    folder = folder_of(state.store, table)
+    found = load(state.store, table) if _newer(folder, files) else None
+    if found is not None and found.state.version <= state.version:  # another process has done the work
+        return replay.advance(found, until=state.version)
+    slices = _compacted(files, _footers(state, list(files.added.values()), seconds))
+    mark = mark_of(state.store, table, state.version)
+    name = f"{state.version:020}-{zlib.crc32(mark.encode()):08x}"
+    own = slices[-1].part
+    base = slices[0] if len(slices) > 1 else None
+    extras: dict[str, Array] = {
+        "done": np.frombuffer(json.dumps(dict(state.transactions)).encode("utf-8"), np.uint8),
+        "base_dead": np.array(sorted(base.dead) if base else [], np.int32),
+    }
+    arrays: dict[str, Array] = {each: own.columns.whole(each) for each in own.columns.names()} | extras
+    part = Part(Held(arrays), {**own.notes, "version": state.version, "name": name})
+    note = {
+        "table": table,
+        "product": str(state.name),
+        "major": state.major,
+        "version": state.version,
+        "mark": mark,
+        "base": base.part.notes["name"] if base else None,
+        "digest": state.digest,
+        "time_ns": state.time_ns,
+        "metadata": current.metadata,
+    }
+    with suppress(OSError):  # a cache that can not be written: this process has the index all the same
+        storage.write_part(folder, name, part, note)
+        part = storage.open_part(folder, storage.read_note(folder, name))
+        _tidy(folder, {name, note["base"]})
+    rested = LiveFiles([*slices[:-1], Slice(part)], reload=replay.reload_of(state))
+    return replace(current, state=replace(state, files=rested))
+
+
+def _newer(folder: Path, files: LiveFiles) -> str | None:
+    """Return the name of an index that is newer than the one that the files rest on."""
+    own = int(files.slices[-1].part.notes["version"]) if files.slices else -1
+    return next((name for name in storage.names_in(folder) if int(name[:20]) > own), None)
+
+
+def _compacted(files: LiveFiles, footers: Mapping[str, Footer]) -> list[Slice]:
+    """Return one part of everything, or where the first is large and little came since, two."""
+    new = [Slice(part_of(list(files.added.values()), footers))] if files.added else []
+    if not files.slices:
+        return new
+    base, *later = files.slices
+    recent = [*later, *new]
+    changed = sum(each.live for each in recent) + len(base.dead)
+    if base.part.count > SMALL and 8 * changed < base.part.count:
+        return [base, Slice(merged(recent or [Slice(part_of([], {}))]))]
+    return [Slice(merged([*files.slices, *new]))]
+
+
+def _footers(state: TableState, files: Sequence[DataFile], seconds: float) -> dict[str, Footer]:
+    """Read footers for a while, those of files of several symbols first; only parsed ones of a bucket."""
+    local = not state.store.connection()
+    found: dict[str, Footer] = {}
+    until = perf_counter() + seconds
+    for file in sorted(files, key=lambda file: file.min_symbol == file.max_symbol):
+        footer = known_footer(state.store, file)
+        if footer is None and local and perf_counter() < until:
+            with suppress(LakehouseError):
+                footer = passing_footer(state.store, file, state.schema.time)
+        if footer is not None:
+            found[file.path] = footer
+    return found
+
+
+def _tidy(folder: Path, used: set[Any]) -> None:
+    """Delete old indexes of a table, and of the tables that were used longest ago."""
+    for name in [name for name in storage.names_in(folder) if name not in used][_KEPT:]:
+        storage.delete_part(folder, name)
+    tables = list(_by_use(folder.parent)) if len(used) == 1 or None in used else []
+    for old in tables[:-_MOST_TABLES]:
+        for name in storage.names_in(old):
+            storage.delete_part(old, name)
+        with suppress(OSError):
+            old.rmdir()
+
+
+def _by_use(folder: Path) -> Iterator[Path]:
+    found = [(each.stat().st_mtime, each) for each in folder.iterdir()]
+    return (each for _, each in sorted(found))
