@@ -34,7 +34,7 @@ from lakehouse.partitions.index.merge import merged
 from lakehouse.partitions.index.part import Part
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.store import Store
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 
 EVERY = 16
 """commits after which a new index is made"""
