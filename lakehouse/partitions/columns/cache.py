@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.partitions.columns.column_file import ColumnFile, View
 from lakehouse.partitions.columns.format import ColumnFormat
-from lakehouse.partitions.selection import Selection
+from lakehouse.partitions.columns.kept_footers import read_footer_bytes, write_footer_bytes
 from lakehouse.store.cache_folder import cache_folder
 from lakehouse.store.cache_room import Bound, Room
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakehouse.partitions.columns.writer import Writer
+    from lakehouse.partitions.selection import Selection
 
 VARIABLE = "LAKEHOUSE_COLUMN_CACHE_SIZE"
 """environment variable: bytes, or as 4GiB, 20%; 0 turns the cache off"""
@@ -64,6 +66,16 @@ class ColumnCache:
         with self._guard:
             self._writer = self._writer or Writer(self._room)
         self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
+
+    def footer(self, sha256: str) -> bytes | None:
+        """Return the footer of a data file; None if it is not there, or not what was kept."""
+        return read_footer_bytes(self.folder, sha256)
+
+    def keep_footer(self, sha256: str, footer: bytes) -> None:
+        """Keep the footer of a data file, so that columns can be read without the file."""
+        with suppress(OSError), self._room.admitted(len(footer)) as stays:
+            if stays:
+                write_footer_bytes(self.folder, sha256, footer)
 
     def flush(self) -> bool:
         """Wait until all is written that was offered; say whether that came about."""

@@ -15,7 +15,8 @@ import pytest
 import lakehouse
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions import blocks
-from lakehouse.partitions.columns import VARIABLE, ColumnCache, Hits, cached_row_groups, column_cache
+from lakehouse.partitions.cache_hits import Hits, cached_row_groups
+from lakehouse.partitions.columns import VARIABLE, ColumnCache, column_cache
 from lakehouse.partitions.columns.checksum import checksum
 from lakehouse.partitions.numeric import decode_columns
 from lakehouse.partitions.selection import select_pieces
