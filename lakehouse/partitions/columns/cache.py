@@ -29,7 +29,11 @@ VARIABLE = "LAKEHOUSE_COLUMN_CACHE_SIZE"
 SMALLEST_FILE_IN_ROWS = 2_048
 """a column of a smaller data file is decoded in the time in which a file of the cache is opened"""
 
-_KEPT_FILES = 4_096
+_KEPT_FILES = 16_384
+"""of which it is remembered that they are sound"""
+
+_KEPT_MAPS = 256
+"""of files that were used last"""
 
 
 class ColumnCache:
@@ -41,13 +45,22 @@ class ColumnCache:
         self.bound = bound
         self._guard = Lock()
         self._files: OrderedDict[tuple[str, str, str], tuple[ColumnFormat, ColumnFile]] = OrderedDict()
+        self._mapped: OrderedDict[ColumnFile, None] = OrderedDict()
         self._room = Room(folder, bound, sparse=True)
         self._writer: Writer | None = None
 
     def find(self, selection: Selection, field: pa.Field) -> View | None:
         """Return a column of a data file as the cache has it now; None where it has nothing of it."""
         known = self._known(selection, field)
-        return None if known is None else known[1].look()
+        if known is None or (view := known[1].look()) is None:
+            return None
+        with self._guard:
+            self._mapped[known[1]] = None
+            self._mapped.move_to_end(known[1])
+            oldest = self._mapped.popitem(last=False)[0] if len(self._mapped) > _KEPT_MAPS else None
+        if oldest is not None:
+            oldest.close()
+        return view
 
     def offer(self, selection: Selection, field: pa.Field, groups: Sequence[int], array: pa.Array) -> None:
         """Give rows that were decoded to be kept; they are written later, if at all.
@@ -85,6 +98,7 @@ class ColumnCache:
         """Delete all columns; processes that use them keep what they have mapped."""
         with self._guard:
             self._files.clear()
+            self._mapped.clear()
         import shutil
 
         shutil.rmtree(self.folder, ignore_errors=True)
