@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError, NotFoundError
+from lakehouse.partitions.index.live import LiveFiles
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
@@ -219,6 +220,9 @@ def check_symbols(state: TableState, symbols: Sequence[str] | None, chosen: Sequ
         for code in set(selection.footer.code[selection.pieces].tolist())
     }
     missing = [symbol for symbol in symbols or () if symbol not in found]
+    if missing:
+        files = LiveFiles.of(state.files)
+        missing = [symbol for symbol in missing if not files.holds(symbol)]
     if not missing or not state.files:
         return
     known = {

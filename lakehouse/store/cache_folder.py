@@ -1,4 +1,4 @@
-"""Where this user's cache is; apart from what works on it, since every read looks there."""
+"""Where the caches of this user lie; reads look there first, so this loads nothing else."""
 
 from __future__ import annotations
 

@@ -162,6 +162,6 @@ def _free(folder: Path) -> int:
     """Return how many bytes are free on the disk where a folder lies, or will lie."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    import shutil  # not needed by those who only look for something
+    import shutil  # it loads five compressors
 
     return shutil.disk_usage(folder).free

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from lakehouse.names import fresh_id
 from lakehouse.partitions.columns.checksum import checksum
 
 _MAGIC = b"lakefoot"
@@ -33,7 +32,7 @@ def write_footer_bytes(folder: Path, sha256: str, footer: bytes) -> None:
     """
     file = _file(folder, sha256)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f".{os.getpid()}-{time.time_ns()}")
+    draft = file.with_name(f".{fresh_id()}")
     try:
         draft.write_bytes(_head(sha256, footer) + footer)
         draft.replace(file)

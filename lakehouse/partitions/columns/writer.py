@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.names import fresh_id
 from lakehouse.partitions.columns.column_file import group_checksum
 from lakehouse.partitions.columns.format import MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 from lakehouse.store.cache_room import Room
@@ -148,7 +149,7 @@ def _make(path: Path, form: ColumnFormat) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{os.getpid()}-{time.time_ns()}")
+    draft = path.with_name(f".{fresh_id()}")
     try:
         with draft.open("xb", buffering=0) as handle:
             handle.write(form.head + bytes(MARK * form.groups))

@@ -87,6 +87,10 @@ class LiveFiles(Files):
         """Return the live file at a path."""
         return self._sound(lambda files: files._find(path))
 
+    def holds(self, symbol: str) -> bool:
+        """Say whether a live file has rows of a symbol, as far as footers are known."""
+        return self._sound(lambda files: files._holds(symbol))
+
     def select(self, symbols: Sequence[str] | None, interval: Interval) -> Sequence[DataFile]:
         """Return the files that may hold a row of the sorted `symbols` (None: all) in `interval`."""
         return self._sound(lambda files: tuple(files._select(symbols, interval)))
@@ -139,6 +143,11 @@ class LiveFiles(Files):
             if number is not None and number not in dead:
                 return part.file(number)
         return None
+
+    def _holds(self, symbol: str) -> bool:
+        return any(
+            number not in dead for part, dead in self.slices for number in part.files_of(symbol).tolist()
+        )
 
     def _select(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
         for part, chosen in self._chosen(symbols, interval):

@@ -114,6 +114,10 @@ class Part:
         found = [self._runs_of(code, interval) for code in map(self.code_of, symbols) if code is not None]
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
+    def files_of(self, symbol: str) -> Integers:
+        """Return the files with a run of a symbol; a file may come twice."""
+        return self.columns.pick("run_file", self.runs_of([symbol], Interval())).astype(np.int64)
+
     def files_in(self, interval: Interval) -> Integers:
         """Return the files whose times meet an interval, rising."""
         if interval.unbounded:

@@ -27,6 +27,7 @@ from lakehouse.partitions.reading import read_rows
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table, Terms
+from lakehouse.queries.scan import Scan
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import LocalStore
 from lakehouse.times import NS_PER_DAY, Interval
@@ -196,6 +197,31 @@ def test_one_symbol_and_day_opens_one_footer_and_makes_one_fact(
     assert len(state.files.slices[0].part._files) == 1
     monkeypatch.undo()
     assert read_rows(state, ["NA"], Interval(24 * NS_PER_DAY // 8, 32 * NS_PER_DAY // 8)).num_rows == 4
+
+
+def test_a_symbol_without_rows_in_the_interval_is_known_by_the_index_alone(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table_of(lake).head()
+    footers._footers.clear()
+    state = table_of(lake).head()
+    monkeypatch.setattr(footers, "_parse", None)
+    late = Interval(10_000 * NS_PER_DAY, 10_001 * NS_PER_DAY)
+    assert Scan(state, symbols=["NA", "日経225"], interval=late).read().num_rows == 0
+
+
+def test_an_unknown_symbol_is_one_of_which_no_live_file_has_rows(lake: Path) -> None:
+    commit(table_of(lake), rows(("GONE", 500, 1.0)))
+    for _ in range(indexed.EVERY):
+        commit(table_of(lake), rows(("A", 600, 1.0)))
+    state = table_of(lake).head()
+    assert isinstance(state.files, LiveFiles)
+    assert state.files.slices[-1].part.code_of("GONE") is not None
+    assert Scan(state, symbols=["GONE"], interval=Interval(0, 1)).read().num_rows == 0
+    head, dead = table_of(lake).head(), [file for file in state.files if file.min_symbol == "GONE"]
+    table_of(lake).commit(head, Change(remove=dead), Commit("", 0, "delete", "", id="y"))
+    with pytest.raises(lakehouse.LakehouseError, match=r"Unknown symbol of m\.p 'GONE'"):
+        Scan(table_of(lake).head(), symbols=["GONE"], interval=Interval(0, 1)).read()
 
 
 @pytest.mark.parametrize("suffix", ["json", "arrow"])
