@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from benchmarks.compare.contender import Steps, whole_day
-from lakehouse.queries import analytics
+from lakehouse import analytics
 
 if TYPE_CHECKING:
     from lakehouse import Result
