@@ -15,7 +15,7 @@ def read_digests(state: TableState) -> Result:
     """Return symbol, period, rows and digest of each partition, sorted; no data page is read.
 
     A partition is one symbol in one period of the layout: a day, week, month or year, named by its first day
-    in UTC; `period` is null where the layout has no dates, and there is no `symbol` in a table without symbols.
+    in UTC. `period` is null where the layout has no dates, and there is no `symbol` in a table without.
 
     Raises:
         IntegrityError: a file is missing, or its footer can not be read.
