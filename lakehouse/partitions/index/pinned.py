@@ -17,7 +17,7 @@ from lakehouse.partitions.index.columns import DamagedIndexError
 from lakehouse.partitions.index.live import LiveFiles, Slice
 from lakehouse.partitions.index.part import Part
 from lakehouse.partitions.state import DataFile
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 from lakehouse.times import Interval
 
 LARGE = 1_024
