@@ -12,7 +12,7 @@ import lakehouse
 from benchmarks.data import session_days, symbols, trades
 from benchmarks.place import new_product
 from benchmarks.scaling.curves import Chart, Curve
-from benchmarks.scaling.probe import QUESTIONS, ask
+from benchmarks.scaling.probe import QUESTIONS, SCAN, ask
 from benchmarks.timing import measure
 
 SYMBOLS, ROWS_A_DAY, READS = 50, 1_000_000, 15
@@ -24,6 +24,7 @@ def charts(folder: Path, sizes: Sequence[int]) -> Iterator[Chart]:
     product = new_product(folder / "rows", NAME)
     short: dict[str, list[float]] = {}
     whole: dict[str, list[tuple[float, float]]] = {question: [] for question in QUESTIONS}
+    cached: list[float] = []
     filled = 0
     for size in sizes:
         for day in range(filled, size):
@@ -33,11 +34,13 @@ def charts(folder: Path, sizes: Sequence[int]) -> Iterator[Chart]:
             short.setdefault(name, []).append(seconds * 1000)
         for question, answers in whole.items():
             answers.append(ask(folder / "rows", NAME, question))
+        cached.append(ask(folder / "rows", NAME, SCAN, column_cache=True)[1])
     rows = [size * ROWS_A_DAY for size in sizes]
     curves = [Curve(name, values) for name, values in short.items()]
     curves += [Curve(name, [1000 * answer[0] for answer in answers]) for name, answers in whole.items()]
     yield Chart("rows", "Time over rows: short questions stay flat", "rows", "ms", rows, curves)
     peaks = [Curve(name, [answer[1] for answer in answers]) for name, answers in whole.items()]
+    peaks.append(Curve(f"{SCAN}, column cache mapped", cached))
     yield Chart("memory", "Peak memory of streaming queries over rows", "rows", "MB", rows, peaks)
 
 

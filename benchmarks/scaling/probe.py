@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROOT = Path(__file__).parents[2]
+SCAN = "scan of every row"
 
 
 def _scan(product: lakehouse.Product) -> pa.RecordBatchReader:
@@ -47,7 +49,7 @@ def _join(product: lakehouse.Product) -> pa.RecordBatchReader:
 
 
 QUESTIONS: Mapping[str, Callable[[lakehouse.Product], pa.RecordBatchReader]] = {
-    "scan of every row": _scan,
+    SCAN: _scan,
     "VWAP of each symbol and day": _vwap,
     "bars of one minute": _bars,
     "rolling z-score of every row": _zscore,
@@ -55,10 +57,14 @@ QUESTIONS: Mapping[str, Callable[[lakehouse.Product], pa.RecordBatchReader]] = {
 }
 
 
-def ask(place: Path, product: str, question: str) -> tuple[float, float]:
-    """Return the seconds and the peak memory in MB of a fresh process that streams an answer."""
+def ask(place: Path, product: str, question: str, *, column_cache: bool = False) -> tuple[float, float]:
+    """Return the seconds and the peak memory in MB of a fresh process that streams an answer.
+
+    With the column cache, its mapped pages count; the system takes them back when it needs the memory.
+    """
     command = [sys.executable, "-m", "benchmarks.scaling.probe", str(place), product, question]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    environment = dict(os.environ) if column_cache else {**os.environ, "LAKEHOUSE_COLUMN_CACHE_SIZE": "0"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
     seconds, peak = json.loads(done.stdout)
     return seconds, peak
 
