@@ -7,10 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.queries.sql.engine import Engine
 from lakehouse.queries.sql.spares import Spares, spares
+
+if TYPE_CHECKING:
+    import duckdb
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,7 +29,8 @@ def test_each_is_given_once_and_holds_nothing() -> None:
 
 
 def test_threads_never_get_the_same_one() -> None:
-    spares, taken = Spares(), []
+    spares = Spares()
+    taken: list[duckdb.DuckDBPyConnection] = []
 
     def take() -> None:
         taken.extend(spares.take() for _ in range(3))
