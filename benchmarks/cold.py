@@ -1,8 +1,9 @@
 """Time whole processes from start to the first rows: `python benchmarks/cold.py [--partitions 1000 500000]`.
 
-Each asks for one symbol and one day of a table of (symbol, date) partitions, ten rows each: the lake, in the layout
-that it chooses and with a file a day, and DuckDB's own file of the same rows. The processes take turns, and the
-symbol and the day change every round. What is printed beside them are imports alone: no reader can be faster.
+Each asks for one symbol and one day of a table of (symbol, date) partitions, ten rows each: the lake, in the
+layout that it chooses and with a file a day, and DuckDB's own file of the same rows. The processes take
+turns, and the symbol and the day change every round. What is printed beside them are imports alone: no reader
+can be faster.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:  # started as a script, Python knows only the folder of the script
@@ -35,6 +38,7 @@ ROWS = 10
 """of each symbol and day"""
 SIZES = (1_000, 20_000, 100_000, 500_000)
 NAME = "market_data.trades"
+DUCKDB = "DuckDB's own file"
 LAKES = {"lake": "auto", "lake, a file a day": "date=day"}
 
 READ = """
@@ -54,6 +58,19 @@ FLOORS = {
     "import pyarrow.parquet": "import pyarrow.parquet",
     "import lakehouse": "import lakehouse",
 }
+
+
+class Taken(NamedTuple):
+    """What a process took, in milliseconds."""
+
+    elapsed: float
+    """from its start to its end"""
+    processor: float
+    """of all cores"""
+
+    def __str__(self) -> str:
+        """Show both."""
+        return f"{self.elapsed:6.0f} ms (processor {self.processor:4.0f} ms)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,39 +101,43 @@ def main() -> int:
 
 
 def measured(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[str]:
-    """Yield a line a measurement, in milliseconds."""
-    taken: dict[str, list[float]] = {}
+    """Yield a line a measurement: elapsed time, and the processor's, which a busy machine spoils less."""
+    taken: dict[str, list[Taken]] = {}
     probes = {size: build(folder / str(size), size) for size in sizes}
     for number in range(-1, rounds):  # the first round fills caches, and does not count
         times = {name: ask(folder, code) for name, code in FLOORS.items()}
         for size in sizes:
             times |= {f"{size} {name}": ask_for_rows(folder, p, size) for name, p in probes[size].items()}
         if number >= 0:
-            for name, seconds in times.items():
-                taken.setdefault(name, []).append(seconds * 1_000)
+            for name, each in times.items():
+                taken.setdefault(name, []).append(each)
+    found = {name: Taken(*map(median, zip(*each, strict=True))) for name, each in taken.items()}
     for name in FLOORS:
-        yield f"{name:32} {median(taken[name]):7.0f} ms"
+        yield f"{name:32} {found[name]}"
     for size in sizes:
-        duckdb = median(taken[f"{size} DuckDB's own file"])
+        other = found[f"{size} {DUCKDB}"]
         for name in probes[size]:
-            found = median(taken[f"{size} {name}"])
-            yield f"{size:9,} {name:22} {found:7.0f} ms  {found / duckdb:5.2f} x DuckDB"
+            each = found[f"{size} {name}"]
+            ratios = (
+                f"{each.elapsed / other.elapsed:5.2f} x DuckDB ({each.processor / other.processor:.2f} x)"
+            )
+            yield f"{size:9,} {name:22} {each} {ratios}"
     for name in LAKES:
-        medians = [median(taken[f"{size} {name}"]) for size in sizes]
+        medians = [found[f"{size} {name}"].elapsed for size in sizes]
         yield f"{name}: the slowest size takes {max(medians) / min(medians):.2f} x the fastest"
 
 
 def build(folder: Path, size: int) -> dict[str, Probe]:
     """Make the tables of one size, unless they are there."""
     probes = {name: Probe(READ, folder / name.replace(", ", "-").replace(" ", "-")) for name in LAKES}
-    probes["DuckDB's own file"] = Probe(QUERY, folder / "trades.duckdb")
+    probes[DUCKDB] = Probe(QUERY, folder / "trades.duckdb")
     if not (folder / "done").exists():
         folder.mkdir(parents=True)
         rows = trades(size // SYMBOLS)
         for name, layout in LAKES.items():
             lake = lakehouse.open(probes[name].path, create=True)
             lake.create(NAME, like=rows.slice(0, 1), key=[], layout=layout).append(rows)
-        write_duckdb(probes["DuckDB's own file"].path, rows)
+        write_duckdb(probes[DUCKDB].path, rows)
         (folder / "done").touch()
     return probes
 
@@ -128,8 +149,8 @@ def write_duckdb(path: Path, rows: pa.Table) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.register("given", rows)
         connection.execute("set timezone = 'UTC'")
-        columns = "symbol, make_date(1970, 1, 1) + (epoch_ns(time) // 86400000000000)::int as date, time, price, size"
-        connection.execute(f"create table trades as select {columns} from given")
+        date = "make_date(1970, 1, 1) + (epoch_ns(time) // 86400000000000)::int as date"
+        connection.execute(f"create table trades as select symbol, {date}, time, price, size from given")
 
 
 def trades(days: int) -> pa.Table:
@@ -152,15 +173,15 @@ def dates(days: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return session_days(date(2022, 1, 3), days)
 
 
-def ask_for_rows(folder: Path, probe: Probe, size: int) -> float:
+def ask_for_rows(folder: Path, probe: Probe, size: int) -> Taken:
     """Time a process that asks for a random symbol and day."""
     day = np.datetime64(int(random.choice(dates(size // SYMBOLS))), "D")
     arguments = (random.choice(symbols(SYMBOLS)), str(day), str(day + 1))
     return ask(folder, probe.code, str(probe.path), *arguments, expected=str(ROWS))
 
 
-def ask(folder: Path, code: str, *arguments: str, expected: str = "") -> float:
-    """Time a process, from its start to its end; compiled modules and caches are kept beside the tables."""
+def ask(folder: Path, code: str, *arguments: str, expected: str = "") -> Taken:
+    """Time a process; compiled modules and caches are kept beside the tables."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), "LAKEHOUSE_CACHE": str(folder / "cache")}
     command = [sys.executable, "-c", code, *arguments]
@@ -170,7 +191,11 @@ def ask(folder: Path, code: str, *arguments: str, expected: str = "") -> float:
         if done.stdout.strip() != expected:
             raise ValueError(f"{command} answered {done.stdout!r}, not {expected!r}")
 
-    return once(run)
+    before = getrusage(RUSAGE_CHILDREN)
+    seconds = once(run)
+    after = getrusage(RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(seconds * 1_000, processor * 1_000)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from lakehouse.errors import IntegrityError
-from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout, partition_columns
 from lakehouse.partitions.state import DataFile
 from lakehouse.schema import SEQUENCE, TYPES, Column, TableSchema
+
+if TYPE_CHECKING:
+    from lakehouse.partitions.commit_record import Commit
 
 Action = dict[str, Any]
 

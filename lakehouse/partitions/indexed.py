@@ -34,7 +34,7 @@ from lakehouse.partitions.index.merge import merged
 from lakehouse.partitions.index.part import Part
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.store import Store
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 
 EVERY = 16
 """commits after which a new index is made"""
@@ -102,12 +102,20 @@ def mark_of(store: Store, table_path: str, version: int) -> str:
     Raises:
         NotFoundError: there is no such entry.
     """
-    with store.held(replay.entry_path(table_path, version)) as local, local.open("rb") as handle:
+    size, head, tail = _ends_of(store, replay.entry_path(table_path, version))
+    return f"{size} {zlib.crc32(head):08x} {zlib.crc32(tail):08x} {head[:_SHOWN].decode('utf-8', 'replace')}"
+
+
+def _ends_of(store: Store, path: str) -> tuple[int, bytes, bytes]:
+    """Return the size of an object, its first bytes and its last."""
+    if store.connection():  # a bucket: a copy in the cache would take the room of data files
+        data = store.get(path)
+        return len(data), data[:_HEAD], data[-_HEAD:]
+    with store.held(path) as local, local.open("rb") as handle:
         head = handle.read(_HEAD)
         size = handle.seek(0, 2)
         handle.seek(max(0, size - _HEAD))
-        tail = handle.read(_HEAD)
-    return f"{size} {zlib.crc32(head):08x} {zlib.crc32(tail):08x} {head[:_SHOWN].decode('utf-8', 'replace')}"
+        return size, head, handle.read(_HEAD)
 
 
 def _opened(store: Store, folder: Path, note: Mapping[str, Any]) -> replay.Snapshot:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from lakehouse.errors import IntegrityError
 from lakehouse.names import ProductName
 from lakehouse.partitions.arrays import nullable_array
-from lakehouse.partitions.file_list import FileList
+from lakehouse.partitions.index.pinned import PinnedFiles
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_reader import open_parquet, read_footer
 from lakehouse.partitions.state import DataFile, TableState
@@ -93,7 +93,7 @@ def decode_manifest(store: Store, data: bytes, *, where: str) -> TableState:
                 f"The manifest {where} has format {table['format']}, not {FORMAT}.",
                 hint="Upgrade quant-lakehouse.",
             )
-        return _state(store, table, FileList(metadata.num_rows, partial(_files, data, where)))
+        return _state(store, table, PinnedFiles(data, metadata.num_rows, partial(_files, data, where)))
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, IntegrityError):
             raise
@@ -143,7 +143,7 @@ def _files(data: bytes, where: str) -> tuple[DataFile, ...]:
         raise _torn(where) from error
 
 
-def _state(store: Store, table: dict[str, Any], files: FileList) -> TableState:
+def _state(store: Store, table: dict[str, Any], files: PinnedFiles) -> TableState:
     columns = tuple(Column(**column) for column in table["columns"])
     return TableState(
         store=store,

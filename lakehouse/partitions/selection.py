@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer
-from lakehouse.partitions.index.live import LiveFiles
+from lakehouse.partitions.index.answers import Runs
+from lakehouse.partitions.index.live import Found
+from lakehouse.partitions.index.pinned import live_of
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.times import Interval
 
@@ -51,11 +54,39 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     Raises:
         IntegrityError: a footer that the index does not know can not be read.
     """
-    wanted = None if symbols is None or state.schema.symbol is None else sorted(set(symbols))
-    files = LiveFiles.of(state.files)
+    wanted = _wanted(state, symbols)
+    files = live_of(state.files)
+    return _selections(files.choose(state.store, state.schema.time, wanted, interval), wanted, interval)
+
+
+def answer_runs(
+    state: TableState, symbols: Sequence[str] | None, interval: Interval, kinds: Mapping[str, np.dtype[Any]]
+) -> tuple[list[Runs], list[Selection]]:
+    """Return the runs whose rows all lie in the interval and whose ranges the index knows, and the rest.
+
+    Args:
+        state: the version.
+        symbols: None for all.
+        interval: half open.
+        kinds: float64 or int64 for each column whose ranges are asked for.
+
+    Raises:
+        IntegrityError: a footer that the index does not know can not be read.
+    """
+    wanted = _wanted(state, symbols)
+    files = live_of(state.files)
+    known, rest = files.answer(state.store, state.schema.time, wanted, interval, kinds)
+    return known, _selections(rest, wanted, interval)
+
+
+def _wanted(state: TableState, symbols: Sequence[str] | None) -> list[str] | None:
+    return None if symbols is None or state.schema.symbol is None else sorted(set(symbols))
+
+
+def _selections(found: Sequence[Found], wanted: Sequence[str] | None, interval: Interval) -> list[Selection]:
     chosen = []
-    for file, footer, found in files.choose(state.store, state.schema.time, wanted, interval):
-        pieces = _pieces(footer, wanted, interval) if found is None else found
+    for file, footer, known in found:
+        pieces = _pieces(footer, wanted, interval) if known is None else known
         if len(pieces):
             chosen.append(Selection(file, footer, pieces))
     return chosen

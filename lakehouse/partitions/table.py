@@ -20,7 +20,6 @@ from lakehouse.names import ProductName
 from lakehouse.partitions import delta_log as log
 from lakehouse.partitions import indexed, replay
 from lakehouse.partitions.checkpoints import last_checkpoint
-from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import Column, TableSchema
@@ -28,6 +27,7 @@ from lakehouse.store import Store
 from lakehouse.times import to_iso
 
 if TYPE_CHECKING:
+    from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.parquet_files import WrittenFile
 
 _UNKNOWN = TableSchema((Column("unknown", "string"),))
@@ -174,6 +174,8 @@ class Table:
         Raises:
             AlreadyExistsError: somebody else did.
         """
+        from lakehouse.partitions.commit_record import Commit
+
         now = _now_ms()
         state = self._empty.state
         record = Commit(
@@ -346,6 +348,8 @@ class Table:
 
 def record_of(actions: Sequence[log.Action], product: str, version: int) -> Commit:
     """Return what a log entry says of itself."""
+    from lakehouse.partitions.commit_record import Commit  # reads ask for no record
+
     info: Mapping[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     return (
         Commit.from_dict(info["lakehouse"]) if "lakehouse" in info else Commit.foreign(product, version, info)

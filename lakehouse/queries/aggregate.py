@@ -9,7 +9,6 @@ interval, and those of files of earlier releases, are decoded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.partitions.arrays import Integers, int64_array, text_array, times_of
+from lakehouse.partitions.arrays import Integers, distinct, int64_array, text_array, times_of
+from lakehouse.partitions.index.answers import Runs
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.segments import RunStatistics, ends_of, statistics_of
-from lakehouse.partitions.selection import Selection
+from lakehouse.partitions.selection import Selection, answer_runs
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import TableState
+from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
 from lakehouse.schema import TableSchema, arrow_type
 from lakehouse.times import Interval
@@ -46,22 +47,6 @@ class Wanted(NamedTuple):
     """in the answer"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """What is known of some runs."""
-
-    symbols: Sequence[str]
-    """(n,) of each run"""
-    rows: Integers
-    """(n,) number of rows"""
-    first: Integers
-    """(n,) first time, UTC nanoseconds"""
-    last: Integers
-    """(n,) last time"""
-    columns: Mapping[str, RunStatistics]
-    """(n,) each"""
-
-
 def wanted_of(schema: TableSchema, what: Mapping[str, str | Sequence[str]]) -> tuple[Wanted, ...]:
     """Return the columns of the answer.
 
@@ -83,7 +68,7 @@ def wanted_of(schema: TableSchema, what: Mapping[str, str | Sequence[str]]) -> t
 
 def aggregate(
     state: TableState,
-    selections: Sequence[Selection],
+    symbols: Sequence[str] | None,
     interval: Interval,
     wanted: Sequence[Wanted],
     *,
@@ -92,15 +77,19 @@ def aggregate(
     """Return one row a symbol, sorted, or one row in all.
 
     Raises:
+        NotFoundError: a symbol that was asked for has no row in this version.
         IntegrityError: a file is missing or altered.
     """
-    names = tuple(
-        dict.fromkeys(each.column for each in wanted if each.column not in (ROWS, state.schema.time))
-    )
-    runs = [part for selection in selections for part in _runs_of(state, selection, interval, names)]
-    symbols = [symbol for part in runs for symbol in part.symbols] if by_symbol else []
-    labels = sorted(set(symbols)) if by_symbol else [""]
-    codes = _codes(symbols, labels) if by_symbol else np.zeros(sum(len(each.rows) for each in runs), np.int64)
+    named = dict.fromkeys(each.column for each in wanted if each.column not in (ROWS, state.schema.time))
+    kinds = {name: _kind(state.schema, name) for name in named}
+    bounds = Interval() if state.schema.time is None else interval
+    runs, rest = answer_runs(state, symbols, bounds, kinds)
+    runs = [each for each in runs if len(each.codes)]
+    runs += [part for selection in rest for part in _runs_of(state, selection, bounds, list(named))]
+    used = [each.names[code] for each in runs for code in distinct(each.codes).tolist()]
+    labels = sorted(set(used))
+    check_symbols(state, symbols, rest, found=labels)
+    codes = _codes(runs, labels) * by_symbol
     order = np.argsort(codes, kind="stable")
     starts = run_starts(codes[order])
     columns = [_answer(state.schema, runs, each, order, starts) for each in wanted]
@@ -111,17 +100,14 @@ def aggregate(
     return Result(pa.Table.from_arrays(arrays, [label, *(each.name for each in wanted)]), symbol=label)
 
 
-def _runs_of(
-    state: TableState, selection: Selection, interval: Interval, names: Sequence[str]
-) -> list[_Runs]:
+def _runs_of(state: TableState, selection: Selection, interval: Interval, names: Sequence[str]) -> list[Runs]:
     """Return the runs of one file: those inside the interval from its directory, the others decoded."""
     footer, pieces = selection.footer, selection.pieces
     starts = run_starts(footer.code)
     first, last = np.minimum.reduceat(footer.first, starts), np.maximum.reduceat(footer.last, starts)
     asked = np.zeros(len(starts), np.bool_)
     asked[footer.code[pieces]] = True
-    everything = interval.unbounded or state.schema.time is None
-    inside = asked & ((first >= interval.start) & (last < interval.end) | everything)
+    inside = asked & ((first >= interval.start) & (last < interval.end) | interval.unbounded)
     statistics = {name: _known(state.schema, selection, name) for name in names}
     known = {name: each for name, each in statistics.items() if each is not None}
     if len(known) < len(statistics):
@@ -133,8 +119,7 @@ def _runs_of(
             name: RunStatistics(each.low[codes], each.high[codes], each.missing[codes])
             for name, each in known.items()
         }
-        symbols = [footer.symbols[code] for code in codes.tolist()]
-        found.append(_Runs(symbols, footer.counts[codes], first[codes], last[codes], columns))
+        found.append(Runs(footer.symbols, codes, footer.counts[codes], first[codes], last[codes], columns))
     rest = pieces[~inside[footer.code[pieces]]]
     if len(rest):
         found += _decoded(state, Selection(selection.file, footer, rest), interval, names)
@@ -152,9 +137,7 @@ def _known(schema: TableSchema, selection: Selection, name: str) -> RunStatistic
     return found if found is not None and found.low.dtype == kind else None
 
 
-def _decoded(
-    state: TableState, selection: Selection, interval: Interval, names: Sequence[str]
-) -> list[_Runs]:
+def _decoded(state: TableState, selection: Selection, interval: Interval, names: Sequence[str]) -> list[Runs]:
     schema = state.schema
     needed = [name for name in dict.fromkeys([schema.symbol, schema.time, *names]) if name]
     table = decode(state, [selection], interval, needed)
@@ -167,8 +150,9 @@ def _decoded(
     kinds = {name: _kind(schema, name) for name in names}
     columns = {name: statistics_of(table.column(name), starts) for name in names}
     return [
-        _Runs(
-            [symbols.names[code] for code in symbols.codes[starts].tolist()],
+        Runs(
+            symbols.names,
+            symbols.codes[starts].astype(np.int64),
             np.diff(np.append(starts, table.num_rows)),
             nothing if times is None else np.minimum.reduceat(times, starts),
             nothing if times is None else np.maximum.reduceat(times, starts),
@@ -181,7 +165,7 @@ def _decoded(
 
 
 def _answer(
-    schema: TableSchema, runs: Sequence[_Runs], wanted: Wanted, order: Integers, starts: Integers
+    schema: TableSchema, runs: Sequence[Runs], wanted: Wanted, order: Integers, starts: Integers
 ) -> pa.Array:
     """Return one column of the answer, a value a symbol."""
     rows = _joined([each.rows for each in runs])[order]
@@ -232,9 +216,11 @@ def _whole(columns: Sequence[pa.Array], wanted: Sequence[Wanted], schema: TableS
     return pa.Table.from_arrays(filled, [each.name for each in wanted])
 
 
-def _codes(symbols: Sequence[str], labels: Sequence[str]) -> Integers:
+def _codes(runs: Sequence[Runs], labels: Sequence[str]) -> Integers:
+    """Return the position of each run's symbol among the labels."""
     places = {label: place for place, label in enumerate(labels)}
-    return np.fromiter(map(places.__getitem__, symbols), np.int64, len(symbols))
+    tables = [np.array([places.get(name, 0) for name in each.names], np.int64) for each in runs]
+    return _joined([table[each.codes] for table, each in zip(tables, runs, strict=True)])
 
 
 def _joined(arrays: Sequence[npt.NDArray[Any]], dtype: Any = np.int64) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ MOST_ROWS = 1 << 20
 """rows of one task, as far as symbols and row groups can be cut"""
 _FEWEST_ROWS = 1 << 16
 _TASKS_A_THREAD = 4
+_MOST_SLABS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,35 @@ class Pieces:
     group: Integers
     """(n_pieces,) number of the row group, over all files"""
 
+    def of(self, symbols: Sequence[str]) -> Integers:
+        """Return the positions of the pieces of some sorted symbols."""
+        codes = ((bisect_left(self.symbols, symbol), symbol) for symbol in symbols)
+        known = [code for code, symbol in codes if self.symbols[code : code + 1] == (symbol,)]
+        lows, highs = (np.searchsorted(self.code, known, side) for side in ("left", "right"))
+        spans = [np.arange(low, high) for low, high in zip(lows, highs, strict=True)]
+        return np.concatenate([np.zeros(0, np.int64), *spans])
+
+    def nearest(self, positions: Integers, *, last: bool) -> tuple[Integers, Integers]:
+        """Return the pieces that can hold the last, or first, row of their symbol.
+
+        Returns:
+            Their positions, and for each symbol a time that is no nearer than its row, if there is one.
+        """
+        edge = np.full(len(self.symbols), MIN_NS if last else MAX_NS, np.int64)
+        code = self.code[positions]
+        if last:
+            np.maximum.at(edge, code, self.first[positions])
+            return positions[self.last[positions] >= edge[code]], edge
+        np.minimum.at(edge, code, self.last[positions])
+        return positions[self.first[positions] <= edge[code]], edge
+
+    def taken(self, positions: Integers) -> Pieces:
+        """Return some of the pieces, by rising positions."""
+        codes, code = np.unique(self.code[positions], return_inverse=True)
+        names = tuple(self.symbols[each] for each in codes)
+        columns = (column[positions] for column in (self.rows, self.first, self.last, self.group))
+        return Pieces(names, code.astype(np.int64), *columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -52,25 +83,36 @@ class Bucket:
         return self.rows > 2 * MOST_ROWS and len(self.slabs) > 1 and len(self.symbols) == 1
 
 
-def cut(source: Pieces, others: Sequence[Pieces] = (), *, threads: int = 2) -> list[Bucket]:
+def cut(
+    source: Pieces, others: Sequence[Pieces] = (), *, threads: int = 2, shrinks: bool = False
+) -> list[Bucket]:
     """Split the symbols of an input into buckets of about equal work, at borders of row groups if possible.
 
     Args:
         source: whose symbols are split.
         others: of which the same symbols are read beside them.
         threads: that share the work; each gets a few buckets.
+        shrinks: whether the result is far smaller than the rows, so that only slabs need to be small.
     """
     if not source.symbols:
         return []
     known = _together(source, others)
     total = int(known.rows.sum())
-    target = max(_FEWEST_ROWS, min(MOST_ROWS, total // (_TASKS_A_THREAD * threads)))
+    most = MOST_ROWS * min(_MOST_SLABS, _periods(known)) if shrinks else MOST_ROWS
+    target = max(_FEWEST_ROWS, min(most, total // (_TASKS_A_THREAD * threads)))
     borders = _borders(known, target)
     pieces = np.searchsorted(known.code, borders)
     return [
-        _bucket(known, slice(low, high), slice(pieces[i], pieces[i + 1]), target)
+        _bucket(known, slice(low, high), slice(pieces[i], pieces[i + 1]))
         for i, (low, high) in enumerate(pairwise(borders))
     ]
+
+
+def slabs_of(pieces: Pieces, interval: Interval) -> list[Interval]:
+    """Split an interval so that a few row groups are read at a time."""
+    inside = _edges(pieces.first, pieces.last, pieces.rows)
+    edges = [interval.start, *(edge for edge in inside if interval.start < edge < interval.end), interval.end]
+    return [Interval(start, end) for start, end in pairwise(edges)]
 
 
 def _together(source: Pieces, others: Sequence[Pieces]) -> Pieces:
@@ -91,6 +133,13 @@ def _together(source: Pieces, others: Sequence[Pieces]) -> Pieces:
         np.concatenate([getattr(part, name) for part in parts])[order] for name in ("rows", "first", "last")
     )
     return Pieces(source.symbols, code[order], rows, first, last, np.concatenate(groups)[order])
+
+
+def _periods(pieces: Pieces) -> int:
+    """Return the number of intervals that share no piece."""
+    order = np.argsort(pieces.first, kind="stable")
+    reach = np.maximum.accumulate(pieces.last[order])
+    return int(np.sum(pieces.first[order][1:] > reach[:-1])) + 1
 
 
 def _groups(pieces: Pieces) -> int:
@@ -128,14 +177,16 @@ def _torn_rows(pieces: Pieces) -> Integers:
     return np.cumsum(change)[:-1]
 
 
-def _bucket(pieces: Pieces, symbols: slice, mine: slice, target: int) -> Bucket:
-    edges = [MIN_NS, *_edges(pieces.first[mine], pieces.last[mine], pieces.rows[mine], target), MAX_NS]
+def _bucket(pieces: Pieces, symbols: slice, mine: slice) -> Bucket:
+    edges = [MIN_NS, *_edges(pieces.first[mine], pieces.last[mine], pieces.rows[mine]), MAX_NS]
     slabs = tuple(Interval(start, end) for start, end in pairwise(edges))
     return Bucket(pieces.symbols[symbols], slabs, int(pieces.rows[mine].sum()))
 
 
-def _edges(first: Integers, last: Integers, rows: Integers, target: int) -> Iterator[int]:
+def _edges(first: Integers, last: Integers, rows: Integers) -> Iterator[int]:
     """Yield the times at which the work on a bucket is cut: where no piece is torn, if possible."""
+    if not len(first):
+        return
     order = np.argsort(first, kind="stable")
     first, reach, rows = first[order], np.maximum.accumulate(last[order]), rows[order]
     clean = np.flatnonzero(first[1:] > reach[:-1]) + 1
@@ -144,7 +195,7 @@ def _edges(first: Integers, last: Integers, rows: Integers, target: int) -> Iter
     candidates = clean.tolist()
     for place, stop in enumerate([*candidates, len(first)]):
         before = candidates[place - 1] if place else 0
-        if running[before] - running[begin] >= target // 2:
+        if running[before] - running[begin] >= _FEWEST_ROWS // 2:
             yield int(first[before])
             begin = before
         size = (int(running[stop]) if stop < len(first) else int(rows.sum())) - int(running[before])

@@ -7,11 +7,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.partitions.arrays import Integers, dictionary_array, int64_array, text_array, times_of
+from lakehouse.partitions.arrays import Integers, dictionary_array, times_of
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import TableState
+from lakehouse.queries.aggregate import ROWS, Wanted, aggregate
 from lakehouse.queries.result import Result
 from lakehouse.schema import arrow_type
 from lakehouse.times import NS_PER_DAY, Interval
@@ -27,28 +28,24 @@ def read_symbols(state: TableState) -> Result:
     """
     if state.schema.symbol is None:
         raise ArgumentError(f"{state.name} has no symbol column.")
-    found: dict[str, tuple[int, int, int]] = {}
-    for selection in select_pieces(state, None, Interval()):
-        footer = selection.footer
-        starts = run_starts(footer.code)
-        rows = np.add.reduceat(footer.rows, starts).tolist()
-        firsts, lasts = (
-            np.minimum.reduceat(footer.first, starts).tolist(),
-            np.maximum.reduceat(footer.last, starts).tolist(),
-        )
-        for symbol, count, first, last in zip(footer.symbols, rows, firsts, lasts, strict=True):
-            old = found.get(symbol, (first, last, 0))
-            found[symbol] = min(old[0], first), max(old[1], last), old[2] + count
-    names = sorted(found)
-    columns = [text_array(names)]
-    if state.schema.time is not None:
-        columns += [
-            int64_array(np.array([found[name][side] for name in names], np.int64)).view(_INSTANT)
-            for side in (0, 1)
-        ]
-    columns.append(int64_array(np.array([found[name][2] for name in names], np.int64)))
-    labels = ["symbol", "first", "last", "rows"] if state.schema.time is not None else ["symbol", "rows"]
-    return Result(pa.Table.from_arrays(columns, labels), symbol="symbol")
+    time = state.schema.time
+    wanted = [Wanted(ROWS, "count", "rows")]
+    if time is not None:
+        wanted = [Wanted(time, "min", "first"), Wanted(time, "max", "last"), *wanted]
+    table = aggregate(state, None, Interval(), wanted, by_symbol=True).to_arrow()
+    columns = [
+        _as_instant(table.column(name)) if name in ("first", "last") else table.column(name)
+        for name in (each.name for each in wanted)
+    ]
+    labels = ["symbol", *(each.name for each in wanted)]
+    return Result(pa.Table.from_arrays([table.column(0), *columns], labels), symbol="symbol")
+
+
+def _as_instant(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dates and times of any unit as instants."""
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ns"))
+    return column.cast(_INSTANT)
 
 
 def read_coverage(state: TableState) -> Result:

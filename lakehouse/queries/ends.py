@@ -13,8 +13,9 @@ from lakehouse.partitions.reading import decode_ends
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.state import TableState
+from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
-from lakehouse.queries.scan import check_columns, check_symbols
+from lakehouse.queries.scan import check_columns
 from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]

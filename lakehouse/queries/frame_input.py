@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +15,10 @@ from lakehouse.errors import ArgumentError
 from lakehouse.partitions.arrays import int64_array, integers, take_rows
 from lakehouse.partitions.sorting import Symbols, sort_order
 from lakehouse.queries.buckets import Pieces
-from lakehouse.queries.gathering import Wanted, frozen, numbers_of
+from lakehouse.queries.gathering import Wanted, numbers_of
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.result import Result
-from lakehouse.queries.rows import Integers, Rows
+from lakehouse.queries.rows import Integers, Rows, frozen
 from lakehouse.times import NS_PER_DAY
 
 _PIECE = 1 << 17
@@ -85,7 +85,18 @@ class FrameInput(Input):
 
     def load(self, wanted: Wanted) -> Rows:
         """See `Input.load`."""
-        spans = [self._span(symbol, wanted) for symbol in wanted.symbols]
+        return self._load([self._span(symbol, wanted) for symbol in wanted.symbols], wanted)
+
+    def ends(self, symbols: Sequence[str], instant: int, wanted: Wanted, *, last: bool) -> Rows:
+        """See `Input.ends`."""
+        spans = []
+        for symbol in symbols:
+            low, high = self._rows_of(symbol)
+            row = low + int(np.searchsorted(self.times[low:high], instant)) - (1 if last else 0)
+            spans.append((row, row + 1) if low <= row < high else (low, low))
+        return self._load(spans, replace(wanted, symbols=tuple(symbols)))
+
+    def _load(self, spans: list[tuple[int, int]], wanted: Wanted) -> Rows:
         kept = [(low, high) for low, high in spans if low < high]
         counts = np.array([high - low for low, high in spans], np.int64)
         rows = slice(kept[0][0], kept[-1][1]) if kept else slice(0, 0)

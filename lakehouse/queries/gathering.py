@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import int64_array, integers, times_of
-from lakehouse.partitions.row_groups import read_groups
+from lakehouse.partitions.row_groups import columns_of, read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
-from lakehouse.queries.rows import Integers, Rows
+from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
 from lakehouse.schema import SEQUENCE, arrow_type, stored_type
 from lakehouse.times import Interval
 
@@ -33,6 +33,10 @@ class Wanted:
     """as numbers"""
     carried: tuple[str, ...] = ()
     """as Arrow"""
+    ends: Literal["first", "last"] | None = None
+    """of each symbol only this row"""
+    cells: tuple[int, int] | None = None
+    """length and origin of cells of time: runs do instead of times, if that saves their decoding"""
 
 
 @dataclass(slots=True)
@@ -65,42 +69,55 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
         IntegrityError: a file is missing or altered.
     """
     spans = _plan(selections, wanted.symbols)
+    runs = _runs_of(spans, selections, wanted)
     merged = set(spans.part[spans.cluster >= 0].tolist())
     names = tuple(dict.fromkeys((*wanted.columns, *wanted.carried)))
     tables = [
-        _read(state, selection, names, ranked=part in merged) for part, selection in enumerate(selections)
+        _read(state, selection, names, timed=runs is None, ranked=part in merged)
+        for part, selection in enumerate(selections)
     ]
-    times = [times_of(table, state.schema) for table in tables]
-    _cut(spans, selections, [each for each in times if each is not None], wanted.interval)
-    order = _merge_order(spans, tables, [each for each in times if each is not None])
+    times = [] if runs else [cast("Integers", times_of(table, state.schema)) for table in tables]
+    if times:
+        _cut(spans, selections, times, wanted.interval)
+    if wanted.ends:
+        _keep_ends(spans, last=wanted.ends == "last")
+    order = _merge_order(spans, tables, times)
     counts = np.bincount(spans.code, spans.length, len(wanted.symbols)).astype(np.int64)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
     def numbers(name: str) -> npt.NDArray[Any]:
         return _placed([_numbers(table.column(name)) for table in tables], spans, order)
 
-    def arrow(name: str) -> pa.ChunkedArray:
+    def arrow(name: str) -> Column:
         kind = arrow_type(state.schema[name].type)
         return _carried([_typed(table.column(name), kind) for table in tables], spans, order, kind)
 
-    return Rows(
+    rows = Rows(
         wanted.symbols,
-        frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])),
-        _placed([each for each in times if each is not None], spans, order),
+        frozen(offsets),
+        _placed(times, spans, order) if times else np.zeros(0, np.int64),
         {name: numbers(name) for name in wanted.columns},
         {name: arrow(name) for name in wanted.carried},
+        runs,
     )
-
-
-def frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view: for numba one that may be written is of another type."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
+    return _ends_of(rows, last=wanted.ends == "last") if wanted.ends and counts.max() > 1 else rows
 
 
 def numbers_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
     """Return a column as numbers; null is NaN, and makes integers and booleans float64."""
     return frozen(_numbers(column))
+
+
+def stored_numbers(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+    """View a column without nulls as the numbers in which it is stored: times in their own unit."""
+    whole = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+    return frozen(integers(column) if whole else _numbers(column))
+
+
+def is_plain(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Say whether a column is of numbers or times, without a null."""
+    kind = column.type
+    return pa.types.is_primitive(kind) and not pa.types.is_boolean(kind) and not column.null_count
 
 
 def _plan(selections: Sequence[Selection], symbols: tuple[str, ...]) -> _Spans:
@@ -154,12 +171,32 @@ def _starts(selection: Selection) -> Integers:
     return starts
 
 
-def _read(state: TableState, selection: Selection, names: tuple[str, ...], *, ranked: bool) -> pa.Table:
+def _runs_of(spans: _Spans, selections: Sequence[Selection], wanted: Wanted) -> Runs | None:
+    """Return the spans as runs, if they have no time in common and lie each in one cell and the interval."""
+    if wanted.cells is None or wanted.ends or np.any(spans.cluster >= 0):
+        return None
+    every, origin = wanted.cells
+    first, last = np.empty(len(spans.part), np.int64), np.empty(len(spans.part), np.int64)
+    for part, selection in enumerate(selections):
+        mine = spans.part == part
+        first[mine] = selection.footer.first[spans.piece[mine]]
+        last[mine] = selection.footer.last[spans.piece[mine]]
+    if np.any(first < wanted.interval.start) or np.any(last >= wanted.interval.end):
+        return None
+    if every and np.any((first - origin) // every != (last - origin) // every):
+        return None
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(spans.length)])
+    return Runs(frozen(offsets), frozen(spans.code), frozen(first))
+
+
+def _read(
+    state: TableState, selection: Selection, names: tuple[str, ...], *, timed: bool, ranked: bool
+) -> pa.Table:
     """Decode columns of one file, the time, and where it takes part in a merge the sequence."""
     schema = state.schema
-    needed = [*names, *((schema.time,) if schema.time else ())]
+    needed = [*names, *((schema.time,) if schema.time and timed else ())]
     needed += [SEQUENCE] if ranked and schema.has_sequence else []
-    stored = selection.footer.metadata.schema.names
+    stored = columns_of(selection)
     present = [name for name in dict.fromkeys(needed) if name in stored]
     table = read_groups(state.store, selection, present)
     for name in names:
@@ -179,6 +216,36 @@ def _cut(spans: _Spans, selections: Sequence[Selection], times: list[Integers], 
             inside = times[part][begin : begin + spans.length[span]]
             low, high = np.searchsorted(inside, [interval.start, interval.end])
             spans.start[span], spans.length[span] = begin + low, high - low
+
+
+def _keep_ends(spans: _Spans, *, last: bool) -> None:
+    """Empty all spans but the last, or first, of each symbol, or the cluster that this is part of."""
+    filled = np.flatnonzero(spans.length > 0)
+    place = np.full(int(spans.code.max()) + 1, -1, np.int64)
+    place[spans.code[filled if last else filled[::-1]]] = filled if last else filled[::-1]
+    edge = place[spans.code]  # the span of the symbol at the wanted end
+    alone = spans.cluster < 0
+    keep = np.arange(len(edge)) == edge
+    keep |= ~alone & (edge >= 0) & (spans.cluster == spans.cluster[edge])
+    spans.length[~keep] = 0
+    cut = keep & alone
+    if last:
+        spans.start[cut] += spans.length[cut] - 1
+    spans.length[cut] = 1
+
+
+def _ends_of(rows: Rows, *, last: bool) -> Rows:
+    """Keep one row of each symbol."""
+    filled = np.diff(rows.offsets) > 0
+    picked = (rows.offsets[1:] - 1 if last else rows.offsets[:-1])[filled]
+    indices = int64_array(picked)
+    return Rows(
+        rows.symbols,
+        frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(filled)])),
+        frozen(rows.times[picked]),
+        {name: frozen(column[picked]) for name, column in rows.columns.items()},
+        {name: column.take(indices) for name, column in rows.carried.items()},
+    )
 
 
 def _merge_order(spans: _Spans, tables: list[pa.Table], times: list[Integers]) -> Integers | None:
@@ -216,15 +283,17 @@ def _placed(arrays: list[npt.NDArray[Any]], spans: _Spans, order: Integers | Non
 
 def _carried(
     columns: list[pa.ChunkedArray], spans: _Spans, order: Integers | None, kind: pa.DataType
-) -> pa.ChunkedArray:
-    part, start, length = _runs(spans)
-    if len(part) == 0:
-        return pa.chunked_array([], kind)
-    if len(part) == 1:
-        column = columns[part[0]].slice(int(start[0]), int(length[0]))
-    else:
-        whole = pa.chunked_array([chunk for each in columns for chunk in each.chunks], kind)
-        column = whole.take(int64_array(_row_numbers(part, start, length, [len(each) for each in columns])))
+) -> pa.Array | pa.ChunkedArray:
+    """Put the spans of a column behind each other, as they are; without nulls that is as fast as numbers."""
+    if (
+        pa.types.is_primitive(kind)
+        and not pa.types.is_boolean(kind)
+        and not any(c.null_count for c in columns)
+    ):
+        return to_arrow(_placed([stored_numbers(column) for column in columns], spans, order), kind)
+    runs = zip(*(each.tolist() for each in _runs(spans)), strict=True)
+    chunks = [chunk for i, low, count in runs for chunk in columns[i].slice(low, count).chunks]
+    column = pa.chunked_array(chunks, kind)
     return column if order is None else column.take(int64_array(order))
 
 
@@ -264,15 +333,19 @@ def _chunk_numbers(chunk: pa.Array, *, nulls: bool) -> npt.NDArray[Any]:
     elif pa.types.is_null(kind) or pa.types.is_decimal(kind):
         return _chunk_numbers(chunk.cast(pa.float64()), nulls=nulls)
     else:
-        data, dtype = chunk.buffers()[1], _numeric(kind)
-        empty = np.zeros(len(chunk), dtype)
-        values = np.frombuffer(data, dtype, len(chunk), chunk.offset * dtype.itemsize) if data else empty
+        values = _view(chunk.buffers()[1], _numeric(kind), len(chunk), chunk.offset)
     if not nulls:
         return values
     filled = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
     if chunk.null_count:
         filled[~_bits(chunk.buffers()[0], chunk.offset, len(chunk))] = np.nan
     return filled
+
+
+def _view(data: pa.Buffer | None, dtype: np.dtype[Any], count: int, offset: int) -> npt.NDArray[Any]:
+    if data is None:
+        return np.zeros(count, dtype)
+    return np.frombuffer(data, dtype, count, offset * dtype.itemsize)
 
 
 def _bits(data: pa.Buffer | None, offset: int, count: int) -> npt.NDArray[np.bool_]:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from lakehouse.partitions.threads import in_worker, workers
-from lakehouse.queries.buckets import Bucket, cut
+from lakehouse.partitions.threads import flow, in_worker, workers
+from lakehouse.queries.buckets import Bucket, Pieces, cut
 from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import compiled
@@ -51,6 +51,21 @@ class Operation(ABC):
             ArgumentError: it is of a type that does not fit.
         """
 
+    def cells(self) -> tuple[int, int] | None:
+        """Return the length and origin of cells of time (0, 0 for a single one), if `step` needs no more.
+
+        It then takes `Rows.runs` where there are any.
+        """
+        return None
+
+    def shrinks(self) -> bool:
+        """Say whether the result is far smaller than the rows."""
+        return False
+
+    def is_stateless(self) -> bool:
+        """Say whether slabs do not depend on each other, so that those of one symbol run side by side."""
+        return False
+
     def weight(self) -> int:
         """Return how many times wider the rows of the result are than those read; buckets shrink by it."""
         return 1
@@ -60,7 +75,7 @@ class Operation(ABC):
         return ()
 
     def narrowed(self, symbols: tuple[str, ...]) -> Operation:
-        """Return the operation with what it needs for some symbols alone."""
+        """Return the operation with what it needs for some symbols alone, to be sent to another process."""
         return self
 
     def start(self, symbols: tuple[str, ...]) -> Any:
@@ -93,7 +108,8 @@ def run(operation: Operation, source: Input, *, executor: Executor | None = None
     """
     others = operation.others()
     weighed = replace(source.pieces, rows=source.pieces.rows * operation.weight())
-    buckets = cut(weighed, [other.pieces for other in others], threads=_THREADS)
+    pieces = [other.pieces for other in others]
+    buckets = cut(weighed, pieces, threads=_THREADS, shrinks=operation.shrinks())
     compiled.prepare(sum(bucket.rows for bucket in buckets))
     schema = schema_of(operation, source)
     if executor is not None:
@@ -101,6 +117,30 @@ def run(operation: Operation, source: Input, *, executor: Executor | None = None
     if len(buckets) < 2 or in_worker():
         return (table for bucket in buckets for table in _stream(operation, source, bucket, schema))
     return _on_threads(operation, source, buckets, schema)
+
+
+class BucketTask(Protocol):
+    """Work on a bucket that has no state; it can be sent to another process."""
+
+    def __call__(self, bucket: Bucket) -> pa.Table:
+        """Return the result of the symbols of a bucket."""
+
+    def narrowed(self, symbols: tuple[str, ...]) -> BucketTask:
+        """Return the task with what it needs for some symbols alone."""
+
+
+def spread(task: BucketTask, pieces: Pieces, *, executor: Executor | None) -> Iterator[pa.Table]:
+    """Yield the results of a task for all symbols, in their order.
+
+    Args:
+        task: what to do with a bucket.
+        pieces: what it decodes.
+        executor: as in `run`.
+    """
+    buckets = cut(pieces, threads=_THREADS)
+    if executor is not None:
+        return _collected(executor, [(task.narrowed(bucket.symbols), bucket) for bucket in buckets])
+    return map(task, buckets) if in_worker() or len(buckets) < 2 else flow(task, buckets)
 
 
 def _on_threads(
@@ -140,11 +180,21 @@ def _elsewhere(
     operation: Operation, source: Input, buckets: list[Bucket], schema: pa.Schema, executor: Executor
 ) -> Iterator[pa.Table]:
     elements = sum(bucket.rows for bucket in buckets)
+    return _collected(
+        executor,
+        (
+            (_task, operation.narrowed(bucket.symbols), source.part(bucket.symbols), bucket, schema, elements)
+            for bucket in buckets
+        ),
+    )
+
+
+def _collected(executor: Executor, calls: Iterable[tuple[Any, ...]]) -> Iterator[pa.Table]:
+    """Yield what calls return elsewhere, in their order; a few are under way at a time."""
     waiting: deque[Future[pa.Table]] = deque()
     try:
-        for bucket in buckets:
-            mine = operation.narrowed(bucket.symbols), source.part(bucket.symbols)
-            waiting.append(executor.submit(_task, *mine, bucket, schema, elements))
+        for call in calls:
+            waiting.append(executor.submit(*call))
             if len(waiting) >= _TASKS_IN_FLIGHT:
                 yield waiting.popleft().result()
         while waiting:
@@ -162,9 +212,9 @@ def _task(operation: Operation, source: Input, bucket: Bucket, schema: pa.Schema
 
 def _whole(operation: Operation, source: Input, bucket: Bucket, schema: pa.Schema) -> pa.Table:
     """Do a bucket at once; its result is in the order of the symbols."""
-    mine, state = operation.narrowed(bucket.symbols), operation.start(bucket.symbols)
+    state = operation.start(bucket.symbols)
     loaded = (source.load(_wanted(operation, bucket, slab)) for slab in bucket.slabs)
-    blocks = [*(mine.step(rows, state) for rows in loaded), mine.finish(state)]
+    blocks = [*(operation.step(rows, state) for rows in loaded), operation.finish(state)]
     kept = [block for block in blocks if block is not None and len(block)]
     return to_table(kept, bucket.symbols, source.symbol, schema)
 
@@ -174,12 +224,17 @@ def _stream(operation: Operation, source: Input, bucket: Bucket, schema: pa.Sche
     if not bucket.is_large:
         yield _whole(operation, source, bucket, schema)
         return
-    mine, state = operation.narrowed(bucket.symbols), operation.start(bucket.symbols)
+    if operation.is_stateless() and not in_worker():
+        yield from flow(
+            lambda slab: _whole(operation, source, replace(bucket, slabs=(slab,)), schema), bucket.slabs
+        )
+        return
+    state = operation.start(bucket.symbols)
     for rows in _loaded(operation, source, bucket):
-        block = mine.step(rows, state)
+        block = operation.step(rows, state)
         if block is not None and len(block):
             yield to_table([block], bucket.symbols, source.symbol, schema)
-    block = mine.finish(state)
+    block = operation.finish(state)
     if block is not None and len(block):
         yield to_table([block], bucket.symbols, source.symbol, schema)
 
@@ -199,4 +254,5 @@ def _loaded(operation: Operation, source: Input, bucket: Bucket) -> Iterator[Row
 
 
 def _wanted(operation: Operation, bucket: Bucket, slab: Interval) -> Wanted:
-    return Wanted(bucket.symbols, slab, operation.columns, operation.carries())
+    columns, cells = (operation.columns, operation.carries()), operation.cells()
+    return Wanted(bucket.symbols, slab, *columns, cells=cells)

@@ -10,13 +10,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import text_array
+from lakehouse.partitions.arrays import int64_array, text_array
 from lakehouse.times import NS_PER_DAY
 
 Integers = npt.NDArray[np.int64]
-Values: TypeAlias = npt.NDArray[Any] | pa.Array | pa.ChunkedArray
+Column: TypeAlias = pa.Array | pa.ChunkedArray
+Values: TypeAlias = npt.NDArray[Any] | Column
 
 NANOSECONDS = pa.timestamp("ns", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Rows that follow each other, and are of one symbol and one cell of time."""
+
+    offsets: Integers
+    """(n_runs + 1,) the rows of a run are offsets[i]:offsets[i+1]"""
+    codes: Integers
+    """(n_runs,) which symbol"""
+    times: Integers
+    """(n_runs,) UTC nanoseconds, of some instant of the cell"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +44,55 @@ class Rows:
     """(n_rows,) UTC nanoseconds; dates as their midnight"""
     columns: Mapping[str, npt.NDArray[Any]]
     """(n_rows,) each; null is NaN in floats; integers and booleans with nulls are float64"""
-    carried: Mapping[str, pa.Array | pa.ChunkedArray] = field(default_factory=dict)
+    carried: Mapping[str, Column] = field(default_factory=dict)
     """columns of any type that are passed on as they are"""
+    runs: Runs | None = None
+    """instead of times, which are empty then, where the operation needs only cells of time"""
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.times)
+
+
+def combined(parts: Sequence[Rows], symbols: tuple[str, ...]) -> Rows:
+    """Put rows of several loads together: of a symbol those of the first part come first.
+
+    Args:
+        parts: one or more; each has the same columns, and some of the symbols.
+        symbols: of the result, sorted.
+    """
+    if len(parts) == 1 and parts[0].symbols == symbols:
+        return parts[0]
+    rank = {symbol: code for code, symbol in enumerate(symbols)}
+    codes = [
+        np.repeat(np.array([rank[symbol] for symbol in part.symbols], np.int64), np.diff(part.offsets))
+        for part in parts
+    ]
+    code = np.concatenate(codes)
+    order = np.argsort(code, kind="stable")
+    counts = np.bincount(code, minlength=len(symbols))
+    return Rows(
+        symbols,
+        frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])),
+        frozen(np.concatenate([part.times for part in parts])[order]),
+        {
+            name: frozen(np.concatenate([part.columns[name] for part in parts])[order])
+            for name in parts[0].columns
+        },
+        {
+            name: pa.chunked_array(
+                [chunk for part in parts for chunk in _chunks(part.carried[name])], column.type
+            ).take(int64_array(order))
+            for name, column in parts[0].carried.items()
+        },
+    )
+
+
+def frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only view: for numba one that may be written is of another type."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +169,15 @@ def to_arrow(values: Values, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     wanted = np.dtype(np.int64) if pa.types.is_timestamp(kind) else _dtype(kind)
     data = np.ascontiguousarray(values, wanted)
     return pa.Array.from_buffers(kind, len(data), [None, pa.py_buffer(data)])
+
+
+def masked_array(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
+    """Return numbers as an Arrow column, null where they are not valid."""
+    plain = to_arrow(values, kind)
+    if valid.all():
+        return plain
+    bits = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(plain), [bits, plain.buffers()[1]])
 
 
 def _dtype(kind: pa.DataType) -> np.dtype[Any]:

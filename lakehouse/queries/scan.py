@@ -12,6 +12,7 @@ from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
+from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
 from lakehouse.schema import arrow_schema
 from lakehouse.times import Interval
@@ -144,7 +145,7 @@ class Scan:
             choices = f"'{self._state.schema.symbol}' or None" if self._state.schema.symbol else "None"
             raise ArgumentError(f"Can not aggregate by {by!r}.", hint=f"by is {choices}.")
         wanted = wanted_of(self._state.schema, what)
-        return aggregate(self._state, self.selections(), self._interval, wanted, by_symbol=by is not None)
+        return aggregate(self._state, self._symbols, self._interval, wanted, by_symbol=by is not None)
 
     def explain(self) -> ScanPlan:
         """Say what would be read; opens footers and no data page."""
@@ -205,25 +206,3 @@ def check_columns(state: TableState, columns: Sequence[str] | None) -> tuple[str
         if name not in names:
             raise NotFoundError.among(f"column of {state.name}", name, names)
     return wanted
-
-
-def check_symbols(state: TableState, symbols: Sequence[str] | None, chosen: Sequence[Selection]) -> None:
-    """Raise if a symbol that was asked for has no row in the version; costs nothing where all were found.
-
-    Raises:
-        NotFoundError: naming the symbol and its nearest neighbours.
-    """
-    found = {
-        selection.footer.symbols[code]
-        for selection in chosen
-        for code in set(selection.footer.code[selection.pieces].tolist())
-    }
-    missing = [symbol for symbol in symbols or () if symbol not in found]
-    if not missing or not state.files:
-        return
-    known = {
-        symbol for selection in select_pieces(state, None, Interval()) for symbol in selection.footer.symbols
-    }
-    for symbol in missing:
-        if symbol not in known:
-            raise NotFoundError.among(f"symbol of {state.name}", symbol, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +19,7 @@ from lakehouse.queries.rows import Integers, Rows
 from lakehouse.queries.scan import Scan
 from lakehouse.schema import arrow_schema
 from lakehouse.store import open_store
-from lakehouse.times import Interval
+from lakehouse.times import MAX_NS, MIN_NS, Interval
 
 
 class ScanInput(Input):
@@ -71,14 +70,13 @@ class ScanInput(Input):
             max(wanted.interval.start, self._interval.start), min(wanted.interval.end, self._interval.end)
         )
         chosen = self.chosen(wanted.symbols, inside) if inside.start < inside.end else []
-        if not chosen:
-            return self._nothing(wanted)
-        return gather(self._state, chosen, replace(wanted, interval=inside))
+        wanted = replace(wanted, interval=inside)
+        return gather(self._state, chosen, wanted) if chosen else self._nothing(wanted)
 
     def chosen(self, symbols: Sequence[str], interval: Interval) -> list[Selection]:
         """Return the pieces that may hold rows of some symbols in an interval."""
-        mine = self._positions(symbols)
         pieces = self.pieces
+        mine = pieces.of(symbols)
         mine = mine[(pieces.first[mine] < interval.end) & (pieces.last[mine] >= interval.start)]
         return self.selected(mine)
 
@@ -96,7 +94,7 @@ class ScanInput(Input):
         """See `Input.part`."""
         mine = ScanInput.__new__(ScanInput)
         mine.__dict__.update({key: value for key, value in self.__dict__.items() if key != "_owned"})
-        mine._selections = self.selected(self._positions(symbols))
+        mine._selections = self.selected(self.pieces.of(symbols))
         return mine
 
     def __getstate__(self) -> dict[str, Any]:
@@ -114,17 +112,44 @@ class ScanInput(Input):
         self._state = replace(self._state, store=open_store(url))
         self._selections = select_pieces(self._state, symbols, self._interval)
 
-    def _positions(self, symbols: Sequence[str]) -> Integers:
-        """Return the pieces of sorted symbols."""
+    def ends(self, symbols: Sequence[str], instant: int, wanted: Wanted, *, last: bool) -> Rows:
+        """See `Input.ends`; of a symbol that is not split over files it decodes one row group."""
+        inside = Interval(self._interval.start, min(instant, self._interval.end))
+        if not last:
+            inside = Interval(max(instant, self._interval.start), self._interval.end)
+        picked = replace(wanted, symbols=tuple(symbols), interval=inside, ends="last" if last else "first")
         pieces = self.pieces
-        codes = ((bisect_left(pieces.symbols, symbol), symbol) for symbol in symbols)
-        known = [code for code, symbol in codes if pieces.symbols[code : code + 1] == (symbol,)]
-        lows, highs = (np.searchsorted(pieces.code, known, side) for side in ("left", "right"))
-        spans = [np.arange(low, high) for low, high in zip(lows, highs, strict=True)]
-        return np.concatenate([np.zeros(0, np.int64), *spans])
+        mine = pieces.of(symbols)
+        mine = mine[(pieces.first[mine] < inside.end) & (pieces.last[mine] >= inside.start)]
+        near, edge = pieces.nearest(mine, last=last)
+        rows = self._gathered(near, picked)
+        unsure = _unsure(rows, pieces, edge, last=last)
+        if not len(unsure):
+            return rows
+        again = np.isin(pieces.code[mine], unsure)
+        return self._gathered(np.union1d(near, mine[again]), picked)
+
+    def _gathered(self, positions: Integers, wanted: Wanted) -> Rows:
+        return (
+            gather(self._state, self.selected(positions), wanted) if len(positions) else self._nothing(wanted)
+        )
 
     def _nothing(self, wanted: Wanted) -> Rows:
         columns = {name: np.zeros(0, np.float64) for name in wanted.columns}
         carried = {name: pa.chunked_array([], self.schema.field(name).type) for name in wanted.carried}
         none = np.zeros(0, np.int64)
         return Rows(wanted.symbols, np.zeros(len(wanted.symbols) + 1, np.int64), none, columns, carried)
+
+
+def _unsure(rows: Rows, pieces: Pieces, edge: Integers, *, last: bool) -> Integers:
+    """Return the symbols whose nearest piece had no row where its bounds admit one: they may be wide."""
+    code = {symbol: place for place, symbol in enumerate(pieces.symbols)}
+    found = []
+    for place, symbol in enumerate(rows.symbols):
+        row = int(rows.offsets[place])
+        limit = edge[code[symbol]] if symbol in code else (MIN_NS if last else MAX_NS)
+        there = rows.offsets[place + 1] > row
+        near = there and (rows.times[row] >= limit if last else rows.times[row] <= limit)
+        if symbol in code and not near and limit not in (MIN_NS, MAX_NS):
+            found.append(code[symbol])
+    return np.array(found, np.int64)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,21 +18,9 @@ from pathlib import Path
 from lakehouse.errors import IntegrityError, StorageError
 from lakehouse.store import durable
 from lakehouse.store.cache_corner import Corner
+from lakehouse.store.cache_folder import cache_folder as cache_folder
 from lakehouse.store.cache_room import VARIABLE, Bound, Room
 from lakehouse.store.disk_errors import translated
-
-
-def cache_folder() -> Path:
-    """Return the folder that LAKEHOUSE_CACHE names, else this user's cache folder on this platform."""
-    if chosen := os.environ.get("LAKEHOUSE_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "lakehouse"
 
 
 @dataclass(frozen=True, slots=True)

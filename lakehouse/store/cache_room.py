@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -163,4 +162,6 @@ def _free(folder: Path) -> int:
     """Return how many bytes are free on the disk where a folder lies, or will lie."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
+    import shutil  # it loads five compressors
+
     return shutil.disk_usage(folder).free

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from lakehouse.errors import AlreadyExistsError, NotFoundError, StorageError
 from lakehouse.store import file_lock, s3_client
 from lakehouse.store.base import Entry, Store, check_path
-from lakehouse.store.cache import Cache, Content, cache_folder
+from lakehouse.store.cache import Cache, Content
+from lakehouse.store.cache_folder import cache_folder
 from lakehouse.store.disk_errors import translated_block
 from lakehouse.store.s3_settings import read_settings
 

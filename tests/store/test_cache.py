@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import IntegrityError, StorageError
-from lakehouse.store.cache import Cache, Content, cache_folder
+from lakehouse.store.cache import Cache, Content
+from lakehouse.store.cache_folder import cache_folder
 
 
 def test_the_variable_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lakehouse.catalog.lake_document import LAKE_DOCUMENT
 from lakehouse.errors import LakehouseError, NotFoundError
 from lakehouse.store import LocalStore, Store, open_store
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ Integers = npt.NDArray[np.int64]
 
 BLOCK = 32_768
 _WORDS = BLOCK // 8
+_DENSE = 64
 # Odd weights: a change of any one word changes the sum, and so does a swap of two.
 _WEIGHTS = np.arange(_WORDS, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C16) + np.uint64(1)
 
@@ -127,6 +128,8 @@ class Mapped:
     def pick(self, name: str, rows: Array) -> Array:
         """See `Columns.pick`."""
         place = self._places[name]
+        if len(rows) * _DENSE > place.length:
+            return self.whole(name)[rows]
         dtype = np.dtype(place.dtype)
         values = self._bytes[place.offset : place.offset + place.length * dtype.itemsize].view(dtype)
         first = place.offset + rows.astype(np.int64) * dtype.itemsize

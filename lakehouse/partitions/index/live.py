@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lakehouse.partitions.file_list import Files
 from lakehouse.partitions.footers import Footer, Integers, footer_of
+from lakehouse.partitions.index.answers import Runs, answered
 from lakehouse.partitions.index.columns import DamagedIndexError
 from lakehouse.partitions.index.footer import IndexedFooter
 from lakehouse.partitions.index.part import Chosen, Part
@@ -19,6 +20,10 @@ from lakehouse.times import Interval
 T = TypeVar("T")
 
 _WORTH_THREADS = 2
+
+
+Found = tuple[DataFile, Footer, Integers | None]
+"""file, footer, and positions of pieces; None where nobody has looked at the footer's pieces yet"""
 
 
 class Slice(NamedTuple):
@@ -87,13 +92,17 @@ class LiveFiles(Files):
         """Return the live file at a path."""
         return self._sound(lambda files: files._find(path))
 
+    def holds(self, symbol: str) -> bool:
+        """Say whether a live file has rows of a symbol, as far as footers are known."""
+        return self._sound(lambda files: files._holds(symbol))
+
     def select(self, symbols: Sequence[str] | None, interval: Interval) -> Sequence[DataFile]:
         """Return the files that may hold a row of the sorted `symbols` (None: all) in `interval`."""
         return self._sound(lambda files: tuple(files._select(symbols, interval)))
 
     def choose(
         self, store: Store, time: str | None, symbols: Sequence[str] | None, interval: Interval
-    ) -> list[tuple[DataFile, Footer, Integers | None]]:
+    ) -> list[Found]:
         """Return the files, and pieces of each, that may hold a row of `symbols` in `interval`.
 
         Args:
@@ -106,6 +115,25 @@ class LiveFiles(Files):
             file, footer, and positions of pieces; None where nobody has looked at the footer's pieces yet.
         """
         return self._sound(lambda files: files._choose(store, time, symbols, interval))
+
+    def answer(
+        self,
+        store: Store,
+        time: str | None,
+        symbols: Sequence[str] | None,
+        interval: Interval,
+        kinds: Mapping[str, Any],
+    ) -> tuple[list[Runs], list[Found]]:
+        """Return the runs in an interval whose ranges are known, and, as `choose` does, all else.
+
+        Args:
+            store: where the files are.
+            time: the column of the times.
+            symbols: sorted; None for all.
+            interval: half open.
+            kinds: type of each column whose ranges are asked for.
+        """
+        return self._sound(lambda files: files._answer(store, time, symbols, interval, kinds))
 
     def plain(self) -> LiveFiles:
         """Return the same files without an index, from the log."""
@@ -140,6 +168,11 @@ class LiveFiles(Files):
                 return part.file(number)
         return None
 
+    def _holds(self, symbol: str) -> bool:
+        return any(
+            number not in dead for part, dead in self.slices for number in part.files_of(symbol).tolist()
+        )
+
     def _select(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
         for part, chosen in self._chosen(symbols, interval):
             yield part.file(chosen.number)
@@ -147,20 +180,25 @@ class LiveFiles(Files):
 
     def _choose(
         self, store: Store, time: str | None, symbols: Sequence[str] | None, interval: Interval
-    ) -> list[tuple[DataFile, Footer, Integers | None]]:
-        found: list[tuple[DataFile, Footer | None, Integers | None]] = []
-        for part, chosen in self._chosen(symbols, interval):
-            file = part.file(chosen.number)
-            if chosen.pieces is None:
-                found.append((file, None, None))
-            else:
-                found.append((file, IndexedFooter(store, part, chosen.number, time), chosen.pieces))
-        found += [(file, None, None) for file in self._later(symbols, interval)]
-        unread = [file for file, footer, _ in found if footer is None]
-        read = partial(footer_of, store, time=time)
-        alone = len(unread) < _WORTH_THREADS or in_worker()
-        footers = iter(map(read, unread) if alone else workers().map(read, unread))
-        return [(file, next(footers) if footer is None else footer, pieces) for file, footer, pieces in found]
+    ) -> list[Found]:
+        chosen = list(self._chosen(symbols, interval))
+        return _with_footers(store, time, chosen, list(self._later(symbols, interval)))
+
+    def _answer(
+        self,
+        store: Store,
+        time: str | None,
+        symbols: Sequence[str] | None,
+        interval: Interval,
+        kinds: Mapping[str, Any],
+    ) -> tuple[list[Runs], list[Found]]:
+        known: list[Runs] = []
+        rest: list[tuple[Part, Chosen]] = []
+        for part, dead in self.slices:
+            runs, others = answered(part, dead, symbols, interval, kinds)
+            known.append(runs)
+            rest += [(part, each) for each in others]
+        return known, _with_footers(store, time, rest, list(self._later(symbols, interval)))
 
     def _chosen(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[tuple[Part, Chosen]]:
         for part, dead in self.slices:
@@ -170,6 +208,26 @@ class LiveFiles(Files):
 
     def _later(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
         return (file for file in self.added.values() if file.may_hold(symbols, interval))
+
+
+def _with_footers(
+    store: Store, time: str | None, chosen: Sequence[tuple[Part, Chosen]], later: Sequence[DataFile]
+) -> list[Found]:
+    """Give each file its footer: by the index, or, side by side, by the file."""
+    found: list[tuple[DataFile, Footer | None, Integers | None]] = [
+        (
+            part.file(number),
+            None if pieces is None else IndexedFooter(store, part, number, time),
+            pieces,
+        )
+        for part, (number, pieces) in chosen
+    ]
+    found += [(file, None, None) for file in later]
+    unread = [file for file, footer, _ in found if footer is None]
+    read = partial(footer_of, store, time=time)
+    alone = len(unread) < _WORTH_THREADS or in_worker()
+    footers = iter(map(read, unread) if alone else workers().map(read, unread))
+    return [(file, next(footers) if footer is None else footer, pieces) for file, footer, pieces in found]
 
 
 class Draft:

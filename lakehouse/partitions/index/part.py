@@ -114,6 +114,10 @@ class Part:
         found = [self._runs_of(code, interval) for code in map(self.code_of, symbols) if code is not None]
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
+    def files_of(self, symbol: str) -> Integers:
+        """Return the files with a run of a symbol; a file may come twice."""
+        return self.columns.pick("run_file", self.runs_of([symbol], Interval())).astype(np.int64)
+
     def files_in(self, interval: Interval) -> Integers:
         """Return the files whose times meet an interval, rising."""
         if interval.unbounded:
@@ -131,18 +135,20 @@ class Part:
             symbols: sorted.
             interval: half open.
         """
-        if symbols is None:
-            numbers = self.files_in(interval)
-            loose = np.zeros(0, np.int64)
-            starts = self.columns.pick("file_pieces", numbers)
-            counts = self.columns.pick("file_pieces", numbers + 1) - starts
-        else:
-            runs = self.runs_of(symbols, interval)
-            numbers = self.columns.pick("run_file", runs).astype(np.int64)
-            starts = self.columns.pick("run_pieces", runs)
-            counts = self.columns.pick("run_pieces", runs + 1) - starts
-            loose = self._loose_of(symbols, interval)
+        if symbols is not None:
+            return self.cut(self.runs_of(symbols, interval), symbols, interval)
+        numbers = self.files_in(interval)
+        starts = self.columns.pick("file_pieces", numbers)
+        counts = self.columns.pick("file_pieces", numbers + 1) - starts
+        return self._pieces_of(numbers, starts, counts, interval)
+
+    def cut(self, runs: Integers, symbols: Sequence[str] | None, interval: Interval) -> Iterator[Chosen]:
+        """Yield the pieces of some runs that meet an interval, and the loose files that may hold more."""
+        numbers = self.columns.pick("run_file", runs).astype(np.int64)
+        starts = self.columns.pick("run_pieces", runs)
+        counts = self.columns.pick("run_pieces", runs + 1) - starts
         chosen = list(self._pieces_of(numbers, starts, counts, interval))
+        loose = self._loose_of(symbols, interval)
         if len(loose):
             chosen += [Chosen(number, None) for number in loose.tolist()]
             chosen.sort(key=lambda each: each.number)
@@ -189,10 +195,19 @@ class Part:
         runs: Integers = order[:stop][last[:stop] >= interval.start]
         return runs
 
-    def _loose_of(self, symbols: Sequence[str], interval: Interval) -> Integers:
-        """Return the loose files whose ranges admit one of the sorted symbols."""
-        if not len(self.loose) or not symbols:
+    def _loose_of(self, symbols: Sequence[str] | None, interval: Interval) -> Integers:
+        """Return the loose files whose ranges admit one of the sorted symbols (None: any)."""
+        if not len(self.loose) or symbols == []:
             return np.zeros(0, np.int64)
+        inside = np.zeros(self.count, np.bool_)
+        inside[self.files_in(interval)] = True
+        found: Integers = self.loose[inside[self.loose] & self._admits(symbols)]
+        return found
+
+    def _admits(self, symbols: Sequence[str] | None) -> Array:
+        """Say of each loose file whether its range of symbols admits one of some."""
+        if symbols is None:
+            return np.ones(len(self.loose), np.bool_)
         known = self.symbols
         places = np.array([bisect_left(known, symbol) for symbol in symbols], np.int64)
         exact = np.array([p < len(known) and known[p] == s for p, s in zip(places, symbols, strict=True)])
@@ -202,12 +217,9 @@ class Part:
         # A symbol that no range names stands before the one at its place: twice the position, less one.
         doubled = 2 * places - ~exact
         nearest = np.searchsorted(doubled, 2 * low)
-        admits = (nearest < len(doubled)) & (doubled[np.minimum(nearest, len(doubled) - 1)] <= 2 * high)
-        inside = np.zeros(self.count, np.bool_)
-        inside[self.files_in(interval)] = True
-        admitted = self.loose[admits | (low < 0) | (high < 0)]
-        found: Integers = admitted[inside[admitted]]
-        return found
+        within = doubled[np.minimum(nearest, len(doubled) - 1)] <= 2 * high
+        admits: Array = (nearest < len(doubled)) & within | (low < 0) | (high < 0)
+        return admits
 
     def _read_file(self, number: int) -> DataFile:
         def one(name: str) -> int:

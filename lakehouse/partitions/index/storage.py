@@ -92,6 +92,13 @@ def delete_part(folder: Path, name: str) -> None:
             path.unlink()
 
 
+def delete_oldest(folder: Path, *, keep: int) -> None:
+    """Delete the indexes that were written longest ago."""
+    notes = [(path.stat().st_mtime_ns, path.stem) for path in folder.glob("*.json")]
+    for _, name in sorted(notes)[:-keep]:
+        delete_part(folder, name)
+
+
 def _write_arrow(path: Path, arrays: Mapping[str, Array]) -> dict[str, Place]:
     """Write arrays as one row of lists, and return where each lies."""
     import pyarrow as pa

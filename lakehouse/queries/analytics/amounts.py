@@ -13,6 +13,7 @@ from lakehouse.catalog.durations import split_duration
 from lakehouse.errors import ArgumentError, LakehouseError
 from lakehouse.queries.arguments import read_argument
 from lakehouse.queries.inputs import Input
+from lakehouse.queries.rows import frozen
 from lakehouse.times import NS_PER_DAY
 
 _WEEK = 7 * NS_PER_DAY
@@ -44,7 +45,7 @@ def span_of(every: str | timedelta | int, *, name: str = "every") -> int:
 
 def origin_of(span: int) -> int:
     """Return an instant at which a cell begins: weeks begin on Mondays, all else at midnight UTC."""
-    return _MONDAY if span % _WEEK == 0 else 0
+    return _MONDAY if span and span % _WEEK == 0 else 0
 
 
 def positive(value: Any, *, name: str) -> float:
@@ -69,5 +70,6 @@ def amounts(values: npt.NDArray[Any], kind: pa.DataType) -> npt.NDArray[Any]:
     """Return sizes as a loop can sum them: integers stay exact, and a null is 0 among them."""
     if pa.types.is_int64(kind) and values.dtype.kind == "f":
         values = np.nan_to_num(values)
-        return values.astype(np.int64)
-    return values.astype(np.int64) if values.dtype.kind in "bu" else values
+    return (
+        frozen(values.astype(np.int64)) if values.dtype.kind in "bfu" and pa.types.is_int64(kind) else values
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,10 @@ import pyarrow as pa
 from lakehouse.queries.analytics.amounts import origin_of, span_of
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.inputs import Input
-from lakehouse.queries.kernels.averages import volume_weighted
+from lakehouse.queries.kernels import averages as kernels
+from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.operations import Operation
-from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows
+from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows, Runs, frozen
 
 
 def vwap(
@@ -48,45 +49,111 @@ def vwap(
     return compute("vwap", _VolumeWeighted((price, size), span), rows, executor=executor)
 
 
+def twap(
+    rows: Any,
+    every: str | timedelta | int | None = None,
+    *,
+    price: str = "price",
+    executor: Executor | None = None,
+) -> Computation:
+    """Return the time-weighted average price of each symbol, from the first to the last row of each cell.
+
+    A price holds until the next one of the cell. Rows with a null price are left out; where all rows of a
+    cell have one time, their plain mean is given. Arguments and errors are those of `vwap`.
+
+    Returns:
+        symbol, time (start of the cell; not without `every`), twap.
+    """
+    span = 0 if every is None else span_of(every)
+    return compute("twap", _TimeWeighted((price,), span), rows, executor=executor)
+
+
 @dataclass
 class _Cells:
-    """The open cell of each symbol."""
+    """The open cell of each symbol; see `kernels.averages`."""
 
-    symbols: int
     start: Integers
-    sums: Any
+    latest: Integers
+    sums: Floats
 
 
 @dataclass(frozen=True)
-class _VolumeWeighted(Operation):
+class _Averages(Operation):
     columns: tuple[str, ...]
     every: int
+
+    label: ClassVar[str]
+    width: ClassVar[int]
+
+    def shrinks(self) -> bool:
+        return True
 
     def fields(self, source: Input) -> list[pa.Field]:
         source.check_number(*self.columns)
         time = [pa.field(source.time, NANOSECONDS, nullable=False)] if self.every else []
-        return [*time, pa.field("vwap", pa.float64())]
+        return [*time, pa.field(self.label, pa.float64())]
 
     def start(self, symbols: tuple[str, ...]) -> _Cells:
-        return _Cells(len(symbols), np.zeros(len(symbols), np.int64), np.zeros((len(symbols), 3)))
+        n = len(symbols)
+        return _Cells(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((n, self.width)))
 
     def step(self, rows: Rows, state: _Cells) -> Block | None:
-        price, size = (rows.columns[name] for name in self.columns)
-        most = len(rows) + len(rows.symbols)
+        most = int(rows.offsets[-1]) + len(rows.symbols)
         times, values = np.empty(most, np.int64), np.empty(most)
         counts = np.zeros(len(rows.symbols), np.int64)
-        volume_weighted(
-            rows.offsets, rows.times, price, size, self.every, origin_of(self.every), state.start, state.sums,
-            times, values, counts,
-        )  # fmt: skip
-        return self._block(times, values, counts)
+        self.average(rows, state, (times, values, counts))
+        return self.block(times[: counts.sum()], values[: counts.sum()], counts)
 
     def finish(self, state: _Cells) -> Block | None:
-        open_ = state.sums[:, 2] > 0
+        open_ = state.sums[:, -1] > 0
         with np.errstate(all="ignore"):
-            values = state.sums[open_, 0] / state.sums[open_, 1]
-        return self._block(state.start[open_], values, open_.astype(np.int64))
+            values = self.value(state.sums[open_].T)
+        return self.block(state.start[open_], values, open_.astype(np.int64))
 
-    def _block(self, times: Integers, values: Any, counts: Integers) -> Block:
-        found = int(counts.sum())
-        return Block(counts, (times[:found], values[:found])[0 if self.every else 1 :])
+    def block(self, times: Integers, values: Floats, counts: Integers) -> Block:
+        return Block(counts, (times.copy(), values.copy()) if self.every else (values.copy(),))
+
+    def average(self, rows: Rows, state: _Cells, out: tuple[Any, ...]) -> None:
+        raise NotImplementedError
+
+    def value(self, sums: Floats) -> Floats:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _VolumeWeighted(_Averages):
+    label = "vwap"
+    width = 3
+
+    def average(self, rows: Rows, state: _Cells, out: tuple[Any, ...]) -> None:
+        price, size = (rows.columns[name] for name in self.columns)
+        runs = rows.runs or self._runs(rows)
+        cells = self.every, origin_of(self.every), state.start, state.sums
+        kernels.volume_weighted(runs.offsets, runs.codes, runs.times, price, size, *cells, *out)
+
+    def cells(self) -> tuple[int, int]:
+        return self.every, origin_of(self.every)
+
+    def _runs(self, rows: Rows) -> Runs:
+        offsets, codes, times = (np.empty(len(rows) + 1, np.int64) for _ in range(3))
+        n = kernels.cell_runs(rows.offsets, rows.times, *self.cells(), offsets, codes, times)
+        return Runs(*(frozen(each) for each in (offsets[: n + 1], codes[:n], times[:n])))
+
+    def value(self, sums: Floats) -> Floats:
+        found: Floats = sums[0] / sums[1]
+        return found
+
+
+@dataclass(frozen=True)
+class _TimeWeighted(_Averages):
+    label = "twap"
+    width = 5
+
+    def average(self, rows: Rows, state: _Cells, out: tuple[Any, ...]) -> None:
+        cells = self.every, origin_of(self.every), state.start, state.latest, state.sums
+        kernels.time_weighted(rows.offsets, rows.times, rows.columns[self.columns[0]], *cells, *out)
+
+    def value(self, sums: Floats) -> Floats:
+        area, held, _, total, count = sums
+        found: Floats = np.where(held > 0, area / held, total / count)
+        return found

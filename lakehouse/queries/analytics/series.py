@@ -11,11 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.gathering import frozen
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.changes import Of, changes
 from lakehouse.queries.operations import Operation
-from lakehouse.queries.rows import Block, Rows, Values, time_array
+from lakehouse.queries.rows import Block, Rows, Values, frozen, time_array
 
 Floats = npt.NDArray[np.float64]
 

@@ -58,14 +58,14 @@ class Kernel:
         return self._compiled
 
 
-def kernel(loop: Loop) -> Loop:
+def kernel(loop: Callable[..., Any]) -> Kernel:
     """Make a loop a kernel: it takes arrays and numbers by position, and lets go of the GIL when compiled.
 
     It must be legal Python and legal numba alike: small integers are summed as `np.int64(x[i])`, since they
     would overflow in plain Python, and a kernel calls another loop only if that is `inline`, in the same file
     (numba's cache looks at one file).
     """
-    return cast("Loop", Kernel(loop))
+    return Kernel(loop)
 
 
 def inline(loop: Loop) -> Loop:
@@ -75,7 +75,7 @@ def inline(loop: Loop) -> Loop:
 
 def is_worth_it(elements: int) -> bool:
     """Say whether work on so many elements is sooner done compiled."""
-    return elements >= WORTH_COMPILING or "numba" in sys.modules
+    return elements >= WORTH_COMPILING or sys.modules.get("numba") is not None
 
 
 def prepare(elements: int) -> None:

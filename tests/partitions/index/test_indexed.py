@@ -19,14 +19,17 @@ import lakehouse
 from lakehouse.names import ProductName
 from lakehouse.partitions import footers, indexed, replay
 from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.index import pinned as pinned_files
 from lakehouse.partitions.index.footer import IndexedFooter
 from lakehouse.partitions.index.live import LiveFiles
 from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.manifest import decode_manifest, encode_manifest
 from lakehouse.partitions.parquet_files import write_data_files
 from lakehouse.partitions.reading import read_rows
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table, Terms
+from lakehouse.queries.scan import Scan
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import LocalStore
 from lakehouse.times import NS_PER_DAY, Interval
@@ -198,6 +201,31 @@ def test_one_symbol_and_day_opens_one_footer_and_makes_one_fact(
     assert read_rows(state, ["NA"], Interval(24 * NS_PER_DAY // 8, 32 * NS_PER_DAY // 8)).num_rows == 4
 
 
+def test_a_symbol_without_rows_in_the_interval_is_known_by_the_index_alone(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table_of(lake).head()
+    footers._footers.clear()
+    state = table_of(lake).head()
+    monkeypatch.setattr(footers, "_parse", None)
+    late = Interval(10_000 * NS_PER_DAY, 10_001 * NS_PER_DAY)
+    assert Scan(state, symbols=["NA", "日経225"], interval=late).read().num_rows == 0
+
+
+def test_an_unknown_symbol_is_one_of_which_no_live_file_has_rows(lake: Path) -> None:
+    commit(table_of(lake), rows(("GONE", 500, 1.0)))
+    for _ in range(indexed.EVERY):
+        commit(table_of(lake), rows(("A", 600, 1.0)))
+    state = table_of(lake).head()
+    assert isinstance(state.files, LiveFiles)
+    assert state.files.slices[-1].part.code_of("GONE") is not None
+    assert Scan(state, symbols=["GONE"], interval=Interval(0, 1)).read().num_rows == 0
+    head, dead = table_of(lake).head(), [file for file in state.files if file.min_symbol == "GONE"]
+    table_of(lake).commit(head, Change(remove=dead), Commit("", 0, "delete", "", id="y"))
+    with pytest.raises(lakehouse.LakehouseError, match=r"Unknown symbol of m\.p 'GONE'"):
+        Scan(table_of(lake).head(), symbols=["GONE"], interval=Interval(0, 1)).read()
+
+
 @pytest.mark.parametrize("suffix", ["json", "arrow"])
 def test_a_damaged_index_changes_no_answer(lake: Path, cache: Path, suffix: str) -> None:
     (folder,) = cache.iterdir()
@@ -291,3 +319,36 @@ def test_a_table_without_symbols_or_times_is_indexed(tmp_path: Path) -> None:
     made = lake.create("m.ranks", like=frame, key=("name",))
     made.append(frame)
     assert lakehouse.open(tmp_path / "lake")["m.ranks"].read().to_polars().sort("name").equals(frame)
+
+
+@pytest.fixture
+def pinned(lake: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Give the manifest of a version, which counts as a large one."""
+    monkeypatch.setattr(pinned_files, "LARGE", 2)
+    return encode_manifest(table_of(lake).head())
+
+
+def test_a_checkout_is_planned_through_an_index_that_is_made_once(
+    lake: Path, pinned: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interval = Interval(24 * NS_PER_DAY // 8, 48 * NS_PER_DAY // 8)
+    first = decode_manifest(LocalStore(lake), pinned, where="here")
+    asked = [(["A", "NA"], interval), (None, Interval()), (["none such"], interval)]
+    expected = [facts_of(select_pieces(plain(first), *each)) for each in asked]
+    assert [facts_of(select_pieces(first, *each)) for each in asked] == expected
+    monkeypatch.setattr("lakehouse.partitions.manifest._files", lambda *_: pytest.fail("read the manifest"))
+    again = decode_manifest(LocalStore(lake), pinned, where="here")
+    assert [facts_of(select_pieces(again, *each)) for each in asked] == expected
+    assert (again.rows, again.size) == (400, first.size)
+
+
+def test_a_damaged_index_of_a_manifest_is_read_from_the_manifest(
+    lake: Path, cache: Path, pinned: bytes
+) -> None:
+    select_pieces(decode_manifest(LocalStore(lake), pinned, where="here"), ["A"], Interval())
+    (path,) = (cache / "manifests").glob("*.arrow")
+    path.write_bytes(bytes(path.stat().st_size))
+    state = decode_manifest(LocalStore(lake), pinned, where="here")
+    assert read_rows(state, ["A"], Interval()).num_rows == 80
+    shutil.rmtree(cache)
+    assert decode_manifest(LocalStore(lake), pinned, where="here").rows == 400
