@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given, note, reject
 from hypothesis import strategies as st
 
 from lakehouse.errors import QueryError
@@ -120,7 +120,7 @@ def test_answers_are_the_same_without_the_other_columns(
     try:
         expected = sorted(map(repr, desk.rows(text, engine="parquet")))
     except QueryError:
-        pytest.skip("DuckDB does not accept this one")
+        reject()  # DuckDB does not accept this one
     assert sorted(map(repr, desk.rows(text, engine="decoded"))) == expected
     names = named(text)
     assert names is None or scanned(desk, text) <= names
