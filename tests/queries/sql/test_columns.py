@@ -91,13 +91,13 @@ PARTS = [
     "SELECT symbol, time, {column} FROM {table} WHERE {other} IS NOT NULL",
     "SELECT DISTINCT * FROM {table}",
     "FROM {table} UNION ALL FROM {table}",
-    "FROM {table} ORDER BY 3 LIMIT 7",
+    "FROM {table} ORDER BY 3, 1, 2, 4 LIMIT 7",
     "SELECT t.* FROM {table} AS t SEMI JOIN market_data.quotes AS q USING (symbol)",
     "FROM {table} ORDER BY ALL LIMIT 9",
     "SELECT symbol, time, {column}, {other} FROM {table} ORDER BY ALL LIMIT 9",
     "SELECT * REPLACE ({other} + 1 AS {column}) FROM {table}",
     "SELECT symbol, max({column}) AS {column}, min({other}) AS {other} FROM {table} GROUP BY ALL",
-    "SELECT * FROM {table} QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY {other}) = 1",
+    "SELECT * FROM {table} QUALIFY rank() OVER (PARTITION BY symbol ORDER BY {other}) = 1",
 ]
 USES = [
     "SELECT count(*) FROM ({part})",
