@@ -5,7 +5,6 @@ A small manifest is quicker read than an index is made, so that only large ones 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -53,6 +52,8 @@ class PinnedFiles(FileList):
         """The same files, as they are planned."""
         if len(self) < LARGE:
             return LiveFiles.of(self.all())
+        import hashlib  # it loads OpenSSL, and only pinned versions need it
+
         folder, name = cache_folder() / "index" / "manifests", hashlib.sha256(self._data).hexdigest()
         with suppress(OSError, KeyError, TypeError, ValueError, DamagedIndexError):
             return self._by(storage.open_part(folder, storage.read_note(folder, name)))
