@@ -9,6 +9,7 @@ table a small one, that stands on the large one. Nobody needs them: what is abse
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -43,8 +44,9 @@ MANY = 256
 SMALL = 1024
 """files of a table whose index is made whole each time"""
 
-_KEPT = 3
+_KEPT = 1
 _MOST_TABLES = 512
+_ROOM = 4 << 30
 _HEAD = 65_536
 _SHOWN = 512
 _READ_FOR_S = 1.0
@@ -69,7 +71,9 @@ def load(store: Store, table_path: str) -> replay.Snapshot | None:
         with suppress(OSError, ValueError, KeyError, TypeError, DamagedIndexError, NotFoundError):
             note = storage.read_note(folder, name)
             if note["table"] == table_path and note["mark"] == mark_of(store, table_path, note["version"]):
-                return _opened(store, folder, note)
+                found = _opened(store, folder, note)
+                os.utime(folder)
+                return found
     return None
 
 
@@ -232,14 +236,17 @@ def _tidy(folder: Path, used: set[Any]) -> None:
     """Delete old indexes of a table, and of the tables that were used longest ago."""
     for name in [name for name in storage.names_in(folder) if name not in used][_KEPT:]:
         storage.delete_part(folder, name)
-    tables = list(_by_use(folder.parent)) if len(used) == 1 or None in used else []
-    for old in tables[:-_MOST_TABLES]:
-        for name in storage.names_in(old):
-            storage.delete_part(old, name)
-        with suppress(OSError):
-            old.rmdir()
+    if len(used - {None}) > 1:  # a small index on a large one: most of the room was taken before
+        return
+    room = _ROOM
+    for number, old in enumerate(_by_use(folder.parent)):
+        room -= sum(each.stat().st_size for each in old.iterdir())
+        if number >= _MOST_TABLES or room < 0:
+            for name in storage.names_in(old):
+                storage.delete_part(old, name)
 
 
 def _by_use(folder: Path) -> Iterator[Path]:
-    found = [(each.stat().st_mtime, each) for each in folder.iterdir()]
-    return (each for _, each in sorted(found))
+    """Yield the folders of all tables, the one used last first."""
+    found = sorted((-each.stat().st_mtime_ns, each) for each in folder.iterdir() if each.is_dir())
+    return (each for _, each in found)
