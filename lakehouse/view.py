@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lakehouse.names import ProductName
     from lakehouse.partitions.state import TableState
     from lakehouse.product import ReadableProduct
     from lakehouse.queries.result import Result
+    from lakehouse.queries.sql import QueryPlan
     from lakehouse.store import Store
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
@@ -64,8 +67,34 @@ class LakeView(ABC):
 
         return Result(run_sql(text, self._state, parameters=parameters, known=self.products).read_all())
 
-    def explain(self, text: str, parameters: Parameters = None) -> Any:
-        """Say which files, row groups and bytes a query would read."""
+    def sql_reader(self, text: str, parameters: Parameters = None) -> pa.RecordBatchReader:
+        """Answer one SELECT as a stream of record batches: for answers that are larger than memory.
+
+        The query runs while the stream is read, and holds a few batches at a time, besides what its own
+        ORDER BY, GROUP BY and joins need; these spill to disk. Otherwise as `sql`.
+
+        Args:
+            text: SQL with `$name` or `?` parameters.
+            parameters: their values.
+
+        Raises:
+            QueryError: the text is no single SELECT, or uses what the sandbox forbids, or fails, which it may
+                do in the middle of the stream.
+            NotFoundError: a product does not exist.
+        """
+        from lakehouse.queries.sql import run_sql
+
+        return run_sql(text, self._state, parameters=parameters, known=self.products).to_reader()
+
+    def explain(self, text: str, parameters: Parameters = None) -> QueryPlan:
+        """Say what a query would read of each product: files, row groups, rows, bytes, and by which engine.
+
+        Footers are opened, and no data page.
+
+        Raises:
+            QueryError: as for `sql`.
+            NotFoundError: a product does not exist.
+        """
         from lakehouse.queries.sql import explain_sql
 
         return explain_sql(text, self._state, parameters=parameters, known=self.products)

@@ -24,6 +24,10 @@ _QUERY_NOTES = """\
 Named queries are the files queries/<name>.sql of the lake. Without a name they are listed. An
 argument is a parameter of the query, or a table of it and the product to use instead. Several
 symbols are parted by commas; null is no value."""
+_PLAN_COLUMNS = (
+    *("product", "version", "engine", "files", "files_listed", "row_groups", "rows", "bytes"),
+    *("chunks", "cached", "columns", "predicates"),
+)
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+([eE][+-]?[0-9]+)?")
 
@@ -86,9 +90,9 @@ def sql(options: argparse.Namespace) -> Reply:
     parameters = {name: typed(value) for name, value in pairs(options.param).items()}
     if not options.explain:
         return rows_reply(lake.sql(text, parameters or None), options)
-    plans = [dict(_fields(plan)) for plan in lake.explain(text, parameters or None)]
-    columns = ("product", "version", "files", "files_listed", "rows", "size", "predicates")
-    return Reply(plans, [Grid(plans, columns)])
+    plan = lake.explain(text, parameters or None)
+    scans = [dict(_fields(scan)) for scan in plan]
+    return Reply(scans, [Grid(scans, _PLAN_COLUMNS), *plan.notes])
 
 
 def query(options: argparse.Namespace) -> Reply:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from lakehouse.queries.sql.bind import Parameters
 from lakehouse.queries.sql.engine import SqlResult
-from lakehouse.queries.sql.run import ScanPlan, explain_sql, run_sql
+from lakehouse.queries.sql.plan import QueryPlan, ScanPlan
+from lakehouse.queries.sql.run import explain_sql, run_sql
 
-__all__ = ["Parameters", "ScanPlan", "SqlResult", "explain_sql", "run_sql"]
+__all__ = ["Parameters", "QueryPlan", "ScanPlan", "SqlResult", "explain_sql", "run_sql"]

@@ -7,9 +7,12 @@ rules prunes wrongly.
 
 from __future__ import annotations
 
+import calendar
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.queries.sql.bounds import Kind
@@ -19,6 +22,7 @@ from lakehouse.queries.sql.tree import Node, find, fold
 if TYPE_CHECKING:
     import duckdb
 
+_PLAIN = re.compile(r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(?P<time> [0-9]{2}:[0-9]{2}:[0-9]{2})?", re.ASCII)
 _STEADY_CLASSES = frozenset({"CAST", "CONSTANT", "FUNCTION", "PARAMETER", "TYPE"})
 _SQL_TYPES: Mapping[Kind, str] = {
     "date": "DATE",
@@ -91,6 +95,9 @@ class Constants:
 
     def nanoseconds(self, node: Node, kind: Kind) -> int | None:
         """Return the instant with which a time column of this kind is compared; None if it is not certain."""
+        plain = _plain_instant(self.string(node), kind)
+        if plain is not None:
+            return plain
         if not _is_steady(node):
             return None
         key = (json.dumps(node), kind)
@@ -141,6 +148,18 @@ class Constants:
             return False
         truth = self.truth(node)
         return None if truth is None else not truth
+
+
+def _plain_instant(text: str | None, kind: Kind) -> int | None:
+    """Read a date, or a date and a time in whole seconds: what has one meaning need not go to DuckDB."""
+    found = _PLAIN.fullmatch(text) if text is not None and kind != "symbol" else None
+    if found is None or (kind == "date" and found["time"]):
+        return None
+    try:
+        seconds = calendar.timegm(datetime.fromisoformat(found[0]).timetuple())
+    except ValueError:  # there is no such day or hour
+        return None
+    return seconds * 1_000_000_000
 
 
 def _is_steady(node: Any) -> bool:

@@ -1,7 +1,6 @@
 """One query, one engine: a fresh in-memory DuckDB that can read the listed files and nothing else.
 
-Nothing is kept from one query to the next, so nothing can leak from one to another; a fresh engine costs
-about 12 ms.
+Nothing is kept from one query to the next, so nothing can leak from one to another.
 """
 
 from __future__ import annotations
@@ -16,61 +15,90 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.names import ProductName
+from lakehouse.queries.sql.asof_shape import SIDES
+from lakehouse.queries.sql.decoded import LazyTable, select
 from lakehouse.queries.sql.failures import translated
-from lakehouse.queries.sql.views import View, literal
+from lakehouse.queries.sql.spares import spares
+from lakehouse.queries.sql.views import identifier, literal, view_statements
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from lakehouse.queries.sql.asof import MatchedRows
+    from lakehouse.queries.sql.choice import Source
+
 DEFAULT_MEMORY_LIMIT = "50%"
 DEFAULT_BATCH_ROWS = 122_880
-
-_SETTINGS: Mapping[str, str] = {
-    "asof_loop_join_threshold": "0",  # above it an as-of join may fall into a nested loop, 700 times slower
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "python_enable_replacements": "false",
-    "parquet_metadata_cache": "true",
-    "TimeZone": "'UTC'",
-}
 
 
 class Engine:
     """A DuckDB instance for one query."""
 
     def __init__(self, *, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> None:
-        import duckdb
-
-        folder = tempfile.mkdtemp(prefix="lakehouse-sql-")
+        folder = Path(tempfile.mkdtemp(prefix="lakehouse-sql-"))
         self._held = ExitStack()
-        self._held.callback(shutil.rmtree, folder, ignore_errors=True)
-        self._finish = weakref.finalize(self, self._held.close)
-        settings = {**_SETTINGS, "temp_directory": literal(folder), "memory_limit": literal(memory_limit)}
+        self.tables: list[LazyTable] = []
         with translated({}):
-            self.connection = duckdb.connect(":memory:")
-            # GLOBAL: every stream has a cursor of its own, blind to the settings of its parent alone
-            self._run("; ".join(f"SET GLOBAL {name} = {value}" for name, value in settings.items()))
+            self.connection = spares().take()
+            self._finish = weakref.finalize(self, _end, self.connection, self._held, self.tables, folder)
+            self._run(f"SET GLOBAL temp_directory = {literal(str(folder))}")
+            self._run(f"SET GLOBAL memory_limit = {literal(memory_limit)}")
 
-    def load(self, views: Sequence[View]) -> Mapping[Path, ProductName]:
+    def load(self, sources: Sequence[Source], join: MatchedRows | None = None) -> Mapping[Path, ProductName]:
         """Make the views, lock the engine, and return its files with the products to which they belong."""
-        self._states = tuple(view.state for view in views)  # in use, so held, while the query can run
-        listed = [(view, view.paths(self._held)) for view in views]
+        read = [*sources, *((join.left, join.right) if join else ())]
+        self._states = tuple(source.view.state for source in read)  # in use, so held, while it can run
+        listed = [(source.view, source.view.paths(self._held)) for source in sources if not source.decoded]
         files = {path: view.state.name for view, paths in listed for path in paths}
         with translated(files):
             self._run(f"SET GLOBAL allowed_paths = [{', '.join(literal(str(path)) for path in files)}]")
             self._run("SET GLOBAL enable_external_access = false")
-            for view, paths in listed:
-                for statement in view.statements(paths):
-                    self._run(statement)
-            self._run("SET GLOBAL lock_configuration = true")
+            statements = [each for view, paths in listed for each in view.statements(paths)]
+            statements += [each for source in sources if source.decoded for each in self._decoded(source)]
+            statements += [] if join is None else self._matched(join)
+            self._run("; ".join([*statements, "SET GLOBAL lock_configuration = true"]))
         return files
+
+    def run(self, text: str, bound: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
+        """Start a query, on a cursor of its own: an open stream owns its connection.
+
+        Raises:
+            IntegrityError: a data file that is decoded ahead is missing or altered.
+        """
+        for table in self.tables:
+            table.load()
+        return self.bind(text, bound)
+
+    def bind(self, text: str, bound: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
+        """Bind a query, which decodes nothing."""
+        return self.connection.cursor().sql(text, params=dict(bound))
 
     def close(self) -> None:
         """Free the engine and its temporary folder, as happens anyway when it is no longer used."""
-        self.connection.close()
         self._finish()
+
+    def show(self, table: LazyTable) -> str:
+        """Make a table of ours visible to SQL, and return its name, quoted."""
+        name = f"lakehouse:{len(self.tables)}"
+        self.tables.append(table)
+        self.connection.from_arrow(table).create_view(name)
+        return f"main.{identifier(name)}"
+
+    def _decoded(self, source: Source) -> list[str]:
+        view = source.view
+        state = view.state
+        shown = self.show(source.needed.lazy())
+        query = select(state.schema, source.columns, shown, ranked=view.ranked)
+        return view_statements(state.name, query)
+
+    def _matched(self, join: MatchedRows) -> list[str]:
+        sides = zip(SIDES, (join.left, join.right), join.tables(), strict=True)
+        return [
+            f"CREATE VIEW main.{identifier(name)} AS "
+            f"{select(side.view.state.schema, side.columns, self.show(table))}"
+            for name, side, table in sides
+        ]
 
     def _run(self, statement: str) -> None:
         self.connection.execute(statement)
@@ -106,7 +134,7 @@ class SqlResult:
         import pyarrow as pa
 
         with translated(self.files):
-            reader = _relation(self.engine, self.text, self.bound).to_arrow_reader(batch_rows)
+            reader = self.engine.run(self.text, self.bound).to_arrow_reader(batch_rows)
         return pa.RecordBatchReader.from_batches(self.schema, self._batches(reader))
 
     def read_all(self) -> pa.Table:
@@ -118,7 +146,7 @@ class SqlResult:
         import pyarrow as pa
 
         with translated(self.files):
-            table = _relation(self.engine, self.text, self.bound).to_arrow_table()
+            table = self.engine.run(self.text, self.bound).to_arrow_table()
         return pa.Table.from_arrays(_columns(table, self.schema), schema=self.schema)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -142,7 +170,7 @@ def prepare(
         QueryError: it names unknown columns, or mixes types that do not go together.
     """
     with translated(files):
-        schema = _schema(engine, _relation(engine, text, bound))
+        schema = _schema(engine, engine.bind(text, bound))
     return SqlResult(text, schema, engine, dict(bound), files)
 
 
@@ -187,6 +215,15 @@ def _columns(rows: pa.Table | pa.RecordBatch, schema: pa.Schema) -> list[Any]:
     return [column if column.type == kind else column.cast(kind) for column, kind in pairs]
 
 
-def _relation(engine: Engine, text: str, bound: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
-    """Start the query on a cursor of its own: an open stream owns its connection."""
-    return engine.connection.cursor().sql(text, params=dict(bound))
+def _end(
+    connection: duckdb.DuckDBPyConnection, held: ExitStack, tables: Sequence[LazyTable], folder: Path
+) -> None:
+    """Free what an engine held; what it spilled is gone when this returns."""
+    for table in tables:
+        table.forget()
+    if any(folder.iterdir()):
+        connection.close()
+    else:
+        spares().give_back(connection)
+    shutil.rmtree(folder, ignore_errors=True)
+    held.close()

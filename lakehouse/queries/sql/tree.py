@@ -104,6 +104,18 @@ def find(value: Any, kind: str, *, inside: bool = False) -> Iterator[Node]:
             stack.extend(child for key, child in item.items() if inside or key != "subquery")
 
 
+def nodes(value: Any) -> Iterator[Node]:
+    """Yield every node of a tree, at every depth."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, dict):
+            yield item
+            stack.extend(item.values())
+
+
 def _check_text(text: str) -> None:
     if not isinstance(text, str):
         raise QueryError(f"SQL must be a str; got {type(text).__name__}.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import IntegrityError, NotFoundError
+from lakehouse.names import ProductName
 from lakehouse.partitions.footers import local_file
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.queries.sql.bounds import ANY, Bounds
@@ -75,11 +76,7 @@ class View:
 
     def statements(self, paths: Sequence[Path]) -> list[str]:
         """Return the SQL that makes the view over these local files."""
-        name = self.state.name
-        return [
-            f"CREATE SCHEMA IF NOT EXISTS {identifier(name.domain)}",
-            f"CREATE VIEW {identifier(name.domain)}.{identifier(name.product)} AS {self.select(paths)}",
-        ]
+        return view_statements(self.state.name, self.select(paths))
 
     def select(self, paths: Sequence[Path]) -> str:
         """Return the query of the view."""
@@ -137,10 +134,23 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def view_statements(name: ProductName, query: str) -> list[str]:
+    """Return the SQL that makes the schema and the view of a product."""
+    return [
+        f"CREATE SCHEMA IF NOT EXISTS {identifier(name.domain)}",
+        f"CREATE VIEW {identifier(name.domain)}.{identifier(name.product)} AS {query}",
+    ]
+
+
+def null_column(column: Column) -> str:
+    """Return a column of nulls in the SQL type of a column."""
+    return f"CAST(NULL AS {_SQL_TYPES[column.type]}) AS {identifier(column.name)}"
+
+
 def _column(column: Column, *, present: bool) -> str:
     name = identifier(column.name)
     if not present:
-        return f"CAST(NULL AS {_SQL_TYPES[column.type]}) AS {name}"
+        return null_column(column)
     if column.type == "timestamp[ns]":
         return f"make_timestamp_ns({name}) AS {name}"
     if column.type == "timestamp[us]":

@@ -12,14 +12,15 @@ import duckdb
 import pytest
 
 from lakehouse.queries.sql.bounds import ANY
+from lakehouse.queries.sql.choice import choose
 from lakehouse.queries.sql.engine import Engine
 from lakehouse.queries.sql.views import View
 
 
-@pytest.fixture
-def engine(desk: Any) -> Iterator[Engine]:
+@pytest.fixture(params=["parquet", "decoded"])
+def engine(desk: Any, request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine = Engine(memory_limit="1GiB")
-    engine.load([View.of(desk.states["market_data.trades"], ANY)])
+    engine.load([choose(View.of(desk.states["market_data.trades"], ANY), None, engine=request.param)])
     yield engine
     engine.close()
 

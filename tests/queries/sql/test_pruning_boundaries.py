@@ -16,6 +16,7 @@ from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import write_data_files
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.sql.bounds import ANY
+from lakehouse.queries.sql.choice import choose
 from lakehouse.queries.sql.constants import Constants
 from lakehouse.queries.sql.engine import Engine
 from lakehouse.queries.sql.pruning import find_needs
@@ -84,7 +85,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         store, ProductName("tests", "times"), 1, 1, schema, layout, tuple(each.file for each in written)
     )
     engine = Engine()
-    engine.load([View.of(state, ANY)])
+    engine.load([choose(View.of(state, ANY), None, engine="parquet")])
     yield Ground(engine, state)
     engine.close()
 

@@ -123,7 +123,7 @@ def test_only_the_files_that_can_matter_are_listed(desk: Any) -> None:
     assert plan.files == len(state.files)
     assert plan.files_listed == 1
     day = frame.filter((frame["symbol"] == "A") & (frame["time"].dt.date().cast(str) == "2024-01-05"))
-    assert (plan.rows, plan.version, plan.size > 0) == (len(day), 1, True)
+    assert (plan.rows, plan.version, plan.bytes > 0) == (len(day), 1, True)
 
 
 KINDS = [

@@ -9,11 +9,10 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.errors import IntegrityError
-from lakehouse.partitions.state import DataFile
+from lakehouse.partitions.parquet_files import write_data_files
 from lakehouse.schema import Column, TableSchema, arrow_schema, stored_schema
 from lakehouse.store.local import LocalStore
 
@@ -66,8 +65,9 @@ def types_desk(make_desk: Callable[..., Any]) -> Any:
     return make_desk("tests.types", EVERY_TYPE, rows_of(EVERY_TYPE, ROW, nulls))
 
 
-def test_every_type_comes_back_as_readers_get_it(types_desk: Any) -> None:
-    table = types_desk.table("FROM tests.types ORDER BY symbol")
+@pytest.mark.parametrize("engine", ["parquet", "decoded"])
+def test_every_type_comes_back_as_readers_get_it(types_desk: Any, engine: Any) -> None:
+    table = types_desk.table("FROM tests.types ORDER BY symbol", engine=engine)
     assert table.schema.types == arrow_schema(EVERY_TYPE).types
     assert [column.type for column in table.columns] == arrow_schema(EVERY_TYPE).types
     plain = {name: table.column(name)[0] for name in ("time", "instant", "moment")}
@@ -93,26 +93,29 @@ def test_a_product_without_files_is_empty_and_typed(types_desk: Any) -> None:
     assert types_desk.rows("SELECT count(*), max(time), sum(large) FROM tests.types") == [(0, None, None)]
 
 
+@pytest.mark.parametrize("engine", ["parquet", "decoded"])
 def test_columns_that_came_later_are_null_in_older_files(
-    tmp_path: Path, make_desk: Callable[..., Any]
+    tmp_path: Path, make_desk: Callable[..., Any], engine: Any
 ) -> None:
     older = TableSchema(EVERY_TYPE.columns[:3], "symbol", "time", ("symbol", "time"))
     desk = make_desk("tests.types", EVERY_TYPE, rows_of(EVERY_TYPE, ROW))
     state = desk.states["tests.types"]
-    with LocalStore(tmp_path).stage("partitions/older.parquet") as path:
-        pq.write_table(rows_of(older, {**ROW, "symbol": "OLD"}), path)
-    file = DataFile("partitions/older.parquet", 1, 1, "", "", columns=older.names)
+    rows = rows_of(older, {**ROW, "symbol": "OLD"})
+    written = write_data_files(
+        LocalStore(tmp_path), "partitions/older", older, state.layout, rows, writer="test"
+    )
+    file = written[0].file
     desk.states["tests.types"] = replace(state, files=(*state.files, file))
     text = "SELECT symbol, flag, tiny, moment, instant FROM tests.types ORDER BY symbol DESC"
-    assert desk.rows(text)[0] == ("OLD", True, None, None, None)
-    assert desk.table(text).schema.types[2:] == [
+    assert desk.rows(text, engine=engine)[0] == ("OLD", True, None, None, None)
+    assert desk.table(text, engine=engine).schema.types[2:] == [
         pa.int8(),
         pa.timestamp("us", "UTC"),
         pa.timestamp("ns", "UTC"),
     ]
-    assert desk.rows("SELECT count(*), count(tiny) FROM tests.types WHERE symbol IN ('OLD', 'BRK/B')") == [
-        (2, 1)
-    ]
+    assert desk.rows(
+        "SELECT count(*), count(tiny) FROM tests.types WHERE symbol IN ('OLD', 'BRK/B')", engine=engine
+    ) == [(2, 1)]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,6 @@ def test_columns_that_came_later_are_null_in_older_files(
 def test_the_lake_may_lie_in_any_folder(tmp_path: Path, folder: str) -> None:
     from lakehouse.names import ProductName
     from lakehouse.partitions.layout import Layout
-    from lakehouse.partitions.parquet_files import write_data_files
     from lakehouse.partitions.state import TableState
     from lakehouse.queries.sql import run_sql
 
