@@ -5,7 +5,6 @@ A small manifest is quicker read than an index is made, so that only large ones 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -17,7 +16,7 @@ from lakehouse.partitions.index.columns import DamagedIndexError
 from lakehouse.partitions.index.live import LiveFiles, Slice
 from lakehouse.partitions.index.part import Part
 from lakehouse.partitions.state import DataFile
-from lakehouse.store.cache import cache_folder
+from lakehouse.store.cache_folder import cache_folder
 from lakehouse.times import Interval
 
 LARGE = 1_024
@@ -53,6 +52,8 @@ class PinnedFiles(FileList):
         """The same files, as they are planned."""
         if len(self) < LARGE:
             return LiveFiles.of(self.all())
+        import hashlib  # OpenSSL: not before there is something to hash
+
         folder, name = cache_folder() / "index" / "manifests", hashlib.sha256(self._data).hexdigest()
         with suppress(OSError, KeyError, TypeError, ValueError, DamagedIndexError):
             return self._by(storage.open_part(folder, storage.read_note(folder, name)))
