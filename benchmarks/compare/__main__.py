@@ -36,14 +36,17 @@ def main() -> int:
     if not options.report:
         _measure(workshop, names, options)
     rows = {**WRITES, **{row: what for row, (what, _, _) in common.QUERIES.items()}}
-    results = load_results(workshop.results(options.scale), names, common.QUERIES, common.same)
-    short = f"{_heading(workshop, options.scale, machine)}\n\n{ratios(results, rows)}\n"
+    results = load_results(
+        workshop.results(options.scale), names, common.QUERIES, common.same, least=options.least
+    )
+    what = "least of all times" if options.least else "medians"
+    short = f"{_heading(workshop, options.scale, machine)} Milliseconds, {what}.\n\n{ratios(results, rows)}\n"
     failed = differences(results)
     answers = "\n".join(f"- {line}" for line in failed) or "All answers are equal."
     text = f"{short}\n{everything(results, rows, names)}\n\n{answers}\n"
     sys.stdout.write(text)
     if options.out or _complete(options):
-        head = "# Beside the peers\n\nWritten by `python -m benchmarks.compare`; milliseconds, medians.\n\n"
+        head = "# Beside the peers\n\nWritten by `python -m benchmarks.compare`.\n\n"
         (options.out or OUT).write_text(head + text, encoding="utf-8")
     if _complete(options) and not options.out:
         put_between(README, "peers", short)
@@ -68,6 +71,7 @@ def _options() -> argparse.Namespace:
     add("--repetitions", type=int, default=5, help="most timed runs for each row and round")
     add("--timeout", type=float, default=900, help="seconds for a phase of a contender")
     add("--reads", action="store_true", help="read the stores of an earlier run")
+    add("--least", action="store_true", help="least times, not medians: for a busy machine")
     add("--report", action="store_true", help="measure nothing, print what was measured")
     add("--out", type=Path, help="write the tables there, and leave the README alone")
     return parser.parse_args()

@@ -7,17 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.regression.repeated import READS, WRITES, group_of
+from benchmarks.regression.repeated import COUNTED
 
 ROOT = Path(__file__).parents[2]
-TIMES: Mapping[tuple[str, ...], int] = {READS: 150, WRITES: 10}
-"""repetitions: threads and locks make whole processes differ by some ten million instructions"""
 LIBRARIES = ("pyarrow", "numpy", "deltalake")
 _TOTAL = re.compile(r"Collected : (\d+)")
 
@@ -35,12 +33,8 @@ def versions() -> str:
 
 def count_instructions(lake: Path) -> dict[str, int]:
     """Return the instructions of one run of each job, warm."""
-    base = {group: _total(lake, 0, group[0]) for group in (READS, WRITES)}
-    counts = {}
-    for name in (*READS, *WRITES):
-        times = TIMES[group_of(name)]
-        counts[name] = (_total(lake, times, name) - base[group_of(name)]) // times
-    return counts
+    base = _total(lake, 0, next(iter(COUNTED)))
+    return {name: (_total(lake, times, name) - base) // times for name, times in COUNTED.items()}
 
 
 def _total(lake: Path, times: int, name: str) -> int:

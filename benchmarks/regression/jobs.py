@@ -13,12 +13,11 @@ import pyarrow as pa
 import lakehouse
 from benchmarks.compare.contracts import contracts
 from benchmarks.data import batch_of_bars, symbols
-from benchmarks.many_files import fill
+from lakehouse.names import ProductName
 
 DAYS, SYMBOLS, ROWS = 5, 20, 10_000
 FEW, MANY = 10, 300
 DAY = ("2014-01-02", "2014-01-03")
-FIRST_DAY = ("2014-01-01", "2014-01-02")
 SQL = """
     select symbol, avg(close) as mean from market.bars
     where symbol = 'S003' and ts >= '2014-01-02' and ts < '2014-01-03' group by symbol
@@ -30,14 +29,16 @@ Job = Callable[[lakehouse.Lake, int], object]
 
 
 def make_lake(folder: Path) -> None:
-    """Make the lake that all jobs find: five days of bars, and two products of few and of many files."""
+    """Make the lake that all jobs find: five days of bars, and products of a file a day, few and many."""
     lake = lakehouse.open(folder, create=True)
     bars = next(contract for contract in contracts() if contract.name.product == "bars")
-    product = lake.create(replace(bars, layout="date=day,symbol=row_groups"))
+    product = lake.create(replace(bars, layout="date=day"))
     for day in range(DAYS):
         product.append(bars_of(day))
-    for number, files in enumerate((FEW, MANY)):
-        fill(lake, number, files)
+    for days in (FEW, MANY):
+        lake.apply(replace(bars, name=ProductName("market", f"bars_{days}"), layout="date=day")).append(
+            small_bars(days)
+        )
 
 
 def bars_of(day: int) -> pa.Table:
@@ -46,6 +47,11 @@ def bars_of(day: int) -> pa.Table:
     names = ["ts" if name == "time" else name for name in table.column_names]
     volume = table.column_names.index("volume")
     return table.rename_columns(names).set_column(volume, "volume", table["volume"].cast("int64"))
+
+
+def small_bars(days: int) -> pa.Table:
+    """Return one bar a day of each of twenty symbols."""
+    return pa.concat_tables([bars_of(day).slice(0, SYMBOLS) for day in range(days)])
 
 
 def _plan(lake: lakehouse.Lake, number: int) -> object:
@@ -65,11 +71,11 @@ def _tail(lake: lakehouse.Lake, number: int) -> object:
 
 
 def _few(lake: lakehouse.Lake, number: int) -> object:
-    return lake["market_data.p0"].read("S003", *FIRST_DAY).to_arrow()
+    return lake[f"market.bars_{FEW}"].read("S003", *DAY).to_arrow()
 
 
 def _many(lake: lakehouse.Lake, number: int) -> object:
-    return lake["market_data.p1"].read("S003", *FIRST_DAY).to_arrow()
+    return lake[f"market.bars_{MANY}"].read("S003", *DAY).to_arrow()
 
 
 def _append(lake: lakehouse.Lake, number: int) -> object:

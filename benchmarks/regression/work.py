@@ -1,7 +1,7 @@
 """Count the work of one job in a fresh process: `python -m benchmarks.regression.work LAKE JOB`.
 
 Counted are requests to the store by kind, the bytes of files that were made, and calls of the lake's own
-Python functions; cold, for the first time in the process, and warm, for the third. The counts follow from
+Python functions; cold, for the first time in its process, and warm, for the third. The counts follow from
 the code alone: neither the machine nor its load changes them.
 """
 

@@ -19,9 +19,9 @@ def charts(folder: Path, sizes: Sequence[int]) -> Iterator[Chart]:
     for number in range(-1, ROUNDS):  # the first round fills caches, and does not count
         for size in sizes:
             for name, probe in probes[size].items():
-                seconds = ask_for_rows(folder / f"files-{size}", probe, size)
+                milliseconds = ask_for_rows(folder / f"files-{size}", probe, size)[0]
                 if number >= 0:
-                    found.setdefault(name, {}).setdefault(size, []).append(1000 * seconds)
+                    found.setdefault(name, {}).setdefault(size, []).append(milliseconds)
     curves = [Curve(name, [median(taken[size]) for size in sizes]) for name, taken in found.items()]
     title = "Process start to first answer over (symbol, date) partitions"
     yield Chart("files", title, "partitions", "ms", sizes, curves)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.compare.report import number
 
-_COLOURS = ("#1f4e79", "#d9822b", "#4c8c4a", "#8a3b6e", "#777777")
+_COLOURS = ("#1f4e79", "#d9822b", "#4c8c4a", "#8a3b6e", "#777777", "#b8a02e", "#3aa6a6")
 
 
 @dataclass(frozen=True, slots=True)

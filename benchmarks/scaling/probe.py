@@ -23,14 +23,35 @@ def _scan(product: lakehouse.Product) -> pa.RecordBatchReader:
 
 
 def _vwap(product: lakehouse.Product) -> pa.RecordBatchReader:
-    from lakehouse.queries.analytics import vwap
+    from lakehouse.queries import analytics
 
-    return vwap(product, every="1d").to_reader()
+    return analytics.vwap(product, every="1d").to_reader()
+
+
+def _bars(product: lakehouse.Product) -> pa.RecordBatchReader:
+    from lakehouse.queries import analytics
+
+    return analytics.time_bars(product, every="1min").to_reader()
+
+
+def _zscore(product: lakehouse.Product) -> pa.RecordBatchReader:
+    from lakehouse.queries import analytics
+
+    return analytics.rolling(product, "price", 100, statistic="zscore").to_reader()
+
+
+def _join(product: lakehouse.Product) -> pa.RecordBatchReader:
+    from lakehouse.queries import analytics
+
+    return analytics.asof_join(product, product, columns=["price"]).to_reader()
 
 
 QUESTIONS: Mapping[str, Callable[[lakehouse.Product], pa.RecordBatchReader]] = {
     "scan of every row": _scan,
     "VWAP of each symbol and day": _vwap,
+    "bars of one minute": _bars,
+    "rolling z-score of every row": _zscore,
+    "as-of join of the table with itself": _join,
 }
 
 

@@ -87,7 +87,10 @@ def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
 
 def key_scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
     """Return where rows of equal keys may be: a key without symbol or time reaches over all of them."""
-    scope = scope_of(rows, schema)
+    return _key_scope(scope_of(rows, schema), schema)
+
+
+def _key_scope(scope: Scope, schema: TableSchema) -> Scope:
     if not schema.key:
         return scope
     symbols = scope.symbols if schema.symbol in schema.key else None
@@ -102,7 +105,9 @@ def plan_append(state: TableState, good: pa.Table) -> Plan:
     """
     if not good.num_rows:
         return _nothing(state)
-    schema, scope, duplicates = state.schema, key_scope_of(good, state.schema), 0
+    schema, duplicates = state.schema, 0
+    within = scope_of(good, schema)
+    scope = _key_scope(within, schema)
     if schema.key:
         old = _stored_in(state, scope)
         if old.num_rows:
@@ -111,7 +116,7 @@ def plan_append(state: TableState, good: pa.Table) -> Plan:
                 raise _conflict(state, good, found.changed_new)
             duplicates = int(found.equal_new.sum())
             good = _keep(good, ~found.equal_new)
-    rows = sequenced(state, good, scope_of(good, schema))
+    rows = sequenced(state, good, within)
     return Plan(rows, scope, accepted=good.num_rows, duplicates=duplicates)
 
 

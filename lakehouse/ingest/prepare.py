@@ -102,11 +102,21 @@ def _required(gated: Gated, contract: Contract) -> dict[str, Booleans]:
             nan = _booleans(pc.fill_null(pc.is_nan(values), False))
             bad = nan if bad is None else bad | nan
         if column.name == schema.symbol:
-            empty = _booleans(pc.fill_null(pc.equal(values, ""), False))
-            bad = empty if bad is None else bad | empty
+            empty = _empty_texts(values)
+            if empty is not None:
+                bad = empty if bad is None else bad | empty
         if bad is not None and bad.any():
             flags[f"not_null:{column.name}"] = bad
     return flags
+
+
+def _empty_texts(values: pa.ChunkedArray) -> Booleans | None:
+    """Say which texts are empty; None where no dictionary has an empty text."""
+    if pa.types.is_dictionary(values.type):
+        if not any(pc.any(pc.equal(chunk.dictionary, "")).as_py() for chunk in values.chunks):
+            return None
+        values = values.cast(pa.string())
+    return _booleans(pc.fill_null(pc.equal(values, ""), False))
 
 
 def _unreachable(gated: Gated, contract: Contract) -> dict[str, Booleans]:

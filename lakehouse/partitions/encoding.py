@@ -44,13 +44,15 @@ def encode(
     groups = list(row_groups(starts, rows.num_rows))
     start, length = groups[len(groups) // 2]  # a dictionary does not reach over the border of a row group
     choices = encoding_trial.choose(
-        _with_own_texts(rows.slice(start, min(length, encoding_trial.SAMPLE_ROWS))),
+        _with_own_texts(rows.slice(start, min(length, encoding_trial.SAMPLE_ROWS)), schema.symbol),
         group_rows=length,
         times=[schema.time] if schema.time else [],
     )
     with pq.ParquetWriter(target, rows.schema, **_settings(choices)) as writer:
         for start, length in groups:
-            writer.write_table(_with_own_texts(rows.slice(start, length)), row_group_size=length)
+            writer.write_table(
+                _with_own_texts(rows.slice(start, length), schema.symbol), row_group_size=length
+            )
         text = encode_directory(segments.result())
         writer.add_key_value_metadata(
             {DIRECTORY_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
@@ -94,14 +96,27 @@ def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, 
         yield pack, rows - pack
 
 
-def _with_own_texts(rows: pa.Table) -> pa.Table:
+def _with_own_texts(rows: pa.Table, symbol: str | None) -> pa.Table:
     """Cut dictionaries of text to what these rows use: every row group stores its dictionary as a whole."""
     for place, field in enumerate(rows.schema):
         if pa.types.is_dictionary(field.type) and rows.num_rows:
             column = pa.concat_arrays(rows.column(place).unify_dictionaries().chunks)
-            if len(column.dictionary) > _FEW_TEXTS:
+            if field.name == symbol:
+                rows = rows.set_column(place, field, _cut_sorted(column))
+            elif len(column.dictionary) > _FEW_TEXTS:
                 rows = rows.set_column(place, field, _cut(column))
     return rows
+
+
+def _cut_sorted(column: pa.DictionaryArray) -> pa.Array:
+    """Cut the dictionary of sorted symbols, whose codes rise, to those from the first row to the last."""
+    codes = integers(column.indices)
+    first, last = int(codes[0]), int(codes[-1])
+    names = column.dictionary.slice(first, last - first + 1)
+    data = pa.py_buffer(codes - codes[0])
+    return pa.DictionaryArray.from_arrays(
+        pa.Array.from_buffers(column.indices.type, len(codes), [None, data]), names
+    )
 
 
 def _cut(column: pa.DictionaryArray) -> pa.Array:

@@ -40,6 +40,15 @@ def is_intact(file: Path) -> bool:
     return place is None or footer[place : place + len(BLANK)] == _checksum(footer, place)
 
 
+def footer_bytes(file: Path) -> bytes:
+    """Return the footer as it is in the file, with the length and the magic after it.
+
+    Raises:
+        OSError: the file can not be read.
+    """
+    return _footer(file)[0]
+
+
 def _footer(file: Path) -> tuple[bytes, int]:
     """Return the footer, and where in the file it begins; empty for what is no Parquet file."""
     with file.open("rb") as handle:

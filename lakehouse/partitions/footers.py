@@ -21,6 +21,7 @@ import pyarrow as pa
 from lakehouse.errors import IntegrityError, LakehouseError, LeaseExpiredError, NotFoundError
 from lakehouse.partitions import footer_checksum
 from lakehouse.partitions.arrays import distinct
+from lakehouse.partitions.columns import column_cache
 from lakehouse.partitions.parquet_reader import read_footer
 from lakehouse.partitions.segments import Directory, RunStatistics, decode_directory
 from lakehouse.times import MAX_NS, MIN_NS
@@ -167,9 +168,8 @@ def _missing(store: Store, file: DataFile) -> IntegrityError | LeaseExpiredError
 
 
 def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
-    check_size(store, file)
     try:
-        metadata = use_file(store, file, _read_footer)
+        metadata = _kept_footer(store, file) or _fresh_footer(store, file)
         segments = decode_directory(metadata.metadata)
     except LakehouseError:
         raise
@@ -202,6 +202,23 @@ def _parse(store: Store, file: DataFile, time: str | None) -> Footer:
         group=group,
         statistics=segments.statistics,
     )
+
+
+def _kept_footer(store: Store, file: DataFile) -> FileMetaData | None:
+    """Return the footer of a data file that lies elsewhere, if this machine kept it."""
+    cache = column_cache() if "://" in store.url else None
+    kept = cache.footer(file.sha256) if cache else None
+    return None if kept is None else read_footer(pa.py_buffer(kept))
+
+
+def _fresh_footer(store: Store, file: DataFile) -> FileMetaData:
+    check_size(store, file)
+    metadata, footer = use_file(
+        store, file, lambda local: (_read_footer(local), footer_checksum.footer_bytes(local))
+    )
+    if "://" in store.url and (cache := column_cache()) is not None:
+        cache.keep_footer(file.sha256, footer)
+    return metadata
 
 
 def _read_footer(local: Path) -> FileMetaData:

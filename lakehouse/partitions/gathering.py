@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import distinct, int64_array
+from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.spans import Integers, Spans
 
 _LONG_SPAN = 2_048
@@ -24,8 +24,8 @@ _REPEATED = 1 << 16
 def gather(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.ChunkedArray:
     """Return the rows of spans of one column.
 
-    Long spans stay where they are, as chunks; shorter ones are copied side by side; where spans are a few
-    rows each, rows are picked one by one.
+    Long spans stay where they are, as chunks; shorter ones are copied side by side; where spans of numbers
+    are a few rows each, rows are picked one by one.
 
     Args:
         arrays: the column in each block.
@@ -35,7 +35,7 @@ def gather(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.Ch
     if not len(spans):
         return pa.chunked_array([], kind)
     rows = int(spans.length.sum())
-    if len(spans) > 1 and rows < _SHORT_SPAN * len(spans):
+    if len(spans) > 1 and rows < _SHORT_SPAN * len(spans) and _is_plain(arrays, kind, spans):
         return _picked(arrays, kind, spans)
     slices = _slices(arrays, spans)
     if len(spans) == 1 or rows >= _LONG_SPAN * len(spans):
@@ -125,19 +125,20 @@ def _slices(arrays: Sequence[pa.Array], spans: Spans) -> list[pa.Array]:
     ]
 
 
+def _is_plain(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> bool:
+    """Say whether a column is numbers without nulls, which numpy can pick."""
+    fixed = pa.types.is_primitive(kind) and not pa.types.is_boolean(kind)
+    return fixed and not any(arrays[block].null_count for block in distinct(spans.block).tolist())
+
+
 def _picked(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.ChunkedArray:
-    """Take single rows from each block, and put them in order where the blocks alternate."""
-    by_block = np.argsort(spans.block, kind="stable")
-    grouped = spans.pick(by_block)
-    parts = []
+    """Pick single rows in numpy: `Array.take` loads pyarrow.compute."""
+    width = kind.bit_width // 8
+    picked = np.empty(int(spans.length.sum()), f"i{width}")
+    begins = np.cumsum(spans.length) - spans.length
     for block in distinct(spans.block).tolist():
-        mine = grouped.block == block
-        rows = row_numbers(grouped.start[mine], grouped.length[mine])
-        parts.append(arrays[block].take(int64_array(rows)))
-    together = pa.concat_arrays(parts)
-    if np.all(by_block[1:] > by_block[:-1]):
-        return pa.chunked_array([together], kind)
-    begins = np.cumsum(grouped.length) - grouped.length
-    begin = np.empty_like(begins)
-    begin[by_block] = begins
-    return pa.chunked_array([together.take(int64_array(row_numbers(begin, spans.length)))], kind)
+        mine = spans.block == block
+        array, length = arrays[block], spans.length[mine]
+        data = np.frombuffer(array.buffers()[1], picked.dtype, len(array), array.offset * width)
+        picked[row_numbers(begins[mine], length)] = data[row_numbers(spans.start[mine], length)]
+    return pa.chunked_array([pa.Array.from_buffers(kind, len(picked), [None, pa.py_buffer(picked)])], kind)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from lakehouse.partitions.arrays import integers
 from lakehouse.partitions.digest import row_hashes
-from lakehouse.partitions.sorting import Symbols, sort_order
+from lakehouse.partitions.sorting import Symbols, sort_order, sorted_runs
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -68,6 +68,8 @@ def _sharing(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.int64]:
         columns = key_columns(rows, key).with_row_index(ROW)
         shared = columns.filter(columns.select(pl.struct(list(key)).is_duplicated()).to_series())
         return shared[ROW].to_numpy().astype(np.int64)
+    if _is_pair(exact) and sorted_runs(exact[0], exact[1], strictly=True) is not None:
+        return np.zeros(0, np.int64)
     order = _order(exact)
     if order is not None:
         exact = [word[order] for word in exact]
@@ -94,9 +96,11 @@ def _words(column: pa.ChunkedArray) -> npt.NDArray[Any] | None:
 def _order(words: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64] | None:
     """Return an order in which equal keys are neighbours; None where the rows are in one."""
     # Text is narrow, as codes, and so comes first: a symbol and a time have a quick order of their own.
-    if len(words) == 2 and words[0].dtype == np.int32 and words[1].dtype == np.int64:
-        return sort_order(words[0], words[1])
-    return np.lexsort(words[::-1])
+    return sort_order(words[0], words[1]) if _is_pair(words) else np.lexsort(words[::-1])
+
+
+def _is_pair(words: Sequence[npt.NDArray[Any]]) -> bool:
+    return len(words) == 2 and words[0].dtype == np.int32 and words[1].dtype == np.int64
 
 
 @dataclass(frozen=True, slots=True)

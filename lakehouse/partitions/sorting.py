@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from lakehouse.partitions.arrays import Integers, dictionary_array, integers
 
+_LONG_RUN = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
@@ -55,14 +57,46 @@ def sort_order(
         return None if np.all(codes[1:] >= codes[:-1]) else _by_symbol(codes)
     if times is None:
         return np.lexsort([key for key in (ranks, codes) if key is not None])
-    if _is_sorted(codes, times, ranks):
+    grouped = bool(np.all(codes[1:] >= codes[:-1]))
+    if grouped and _is_sorted(codes, times, ranks):
         return None
-    if ranks is None:
+    if ranks is None and not grouped:
+        runs_in_order = sorted_runs(codes, times)
+        if runs_in_order is not None:  # symbol by symbol, in another order of symbols
+            return _rows_of(*runs_in_order)
         order = _by_symbol(codes)
-        if _is_sorted(codes[order], times[order], None):  # a feed in order of time, or symbol by symbol
+        counts = np.bincount(codes)
+        if _rises_within(times[order], np.cumsum(counts)[counts > 0]):  # a feed in order of time, for one
             return order
     keys = (times, codes) if ranks is None else (ranks, times, codes)
     return np.lexsort(keys)
+
+
+def sorted_runs(
+    codes: npt.NDArray[np.int32], times: Integers, *, strictly: bool = False
+) -> tuple[Integers, Integers] | None:
+    """Return first rows and ends of the runs of one symbol, in the order that sorts all rows.
+
+    None where runs are short, or where moving them as a whole does not sort the rows.
+
+    Args:
+        codes: (n_rows,) symbols.
+        times: (n_rows,)
+        strictly: no two rows may have one symbol and time.
+    """
+    starts = run_starts(codes)
+    if len(starts) * _LONG_RUN > len(codes):
+        return None
+    stops = np.append(starts[1:], len(codes))
+    late = times[1:] <= times[:-1] if strictly else times[1:] < times[:-1]
+    late[starts[1:] - 1] = False
+    order = np.argsort(codes[starts], kind="stable")
+    starts, stops = starts[order], stops[order]
+    same = codes[starts[1:]] == codes[starts[:-1]]
+    before, after = times[stops[:-1] - 1], times[starts[1:]]
+    if late.any() or np.any(same & (before >= after if strictly else before > after)):
+        return None
+    return starts, stops
 
 
 def tie_ranks(codes: npt.NDArray[np.int32], times: Integers | None) -> npt.NDArray[np.int32]:
@@ -97,10 +131,25 @@ def run_starts(*columns: npt.NDArray[Any]) -> Integers:
     return np.concatenate([np.zeros(1, np.int64), np.flatnonzero(changed) + 1])
 
 
+def _rows_of(starts: Integers, stops: Integers) -> Integers:
+    """Return the rows of some runs, one run after another."""
+    lengths = stops - starts
+    places = np.cumsum(lengths) - lengths
+    rows: Integers = np.arange(int(lengths.sum())) + np.repeat(starts - places, lengths)
+    return rows
+
+
 def _by_symbol(codes: npt.NDArray[np.int32]) -> Integers:
     """Return the stable order by symbol alone: for up to 32,768 of them, one pass of radix sort."""
     narrow = codes.astype(np.int16) if codes.max() < 2**15 else codes
     return np.argsort(narrow, kind="stable")
+
+
+def _rises_within(times: Integers, stops: Integers) -> bool:
+    """Say whether times never fall, but between the runs that end before `stops`."""
+    falls = times[1:] < times[:-1]
+    falls[stops[:-1] - 1] = False
+    return not falls.any()
 
 
 def _is_sorted(codes: npt.NDArray[np.int32], times: Integers, ranks: npt.NDArray[Any] | None) -> bool:

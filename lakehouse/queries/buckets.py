@@ -12,7 +12,7 @@ import numpy as np
 from lakehouse.queries.rows import Integers
 from lakehouse.times import MAX_NS, MIN_NS, Interval
 
-MOST_ROWS = 1 << 20
+MOST_ROWS = 1 << 19
 """rows of one task, as far as symbols and row groups can be cut"""
 _FEWEST_ROWS = 1 << 16
 _TASKS_A_THREAD = 4
@@ -80,7 +80,7 @@ class Bucket:
     @property
     def is_large(self) -> bool:
         """Whether it is one symbol of so many rows that its result should not be held as a whole."""
-        return self.rows > 2 * MOST_ROWS and len(self.slabs) > 1 and len(self.symbols) == 1
+        return self.rows > 4 * MOST_ROWS and len(self.slabs) > 1 and len(self.symbols) == 1
 
 
 def cut(
@@ -199,7 +199,7 @@ def _edges(first: Integers, last: Integers, rows: Integers) -> Iterator[int]:
             yield int(first[before])
             begin = before
         size = (int(running[stop]) if stop < len(first) else int(rows.sum())) - int(running[before])
-        if size > 2 * MOST_ROWS:  # files that overlap for long: a piece may be decoded twice
+        if size > 4 * MOST_ROWS:  # files that overlap for long: a piece may be decoded twice
             for forced in range(before + 1, stop):
                 if running[forced] - running[begin] >= MOST_ROWS and first[forced] > first[begin]:
                     yield int(first[forced])

@@ -14,8 +14,8 @@ from lakehouse.queries.result import Result
 def read_digests(state: TableState) -> Result:
     """Return symbol, period, rows and digest of each partition, sorted; no data page is read.
 
-    A partition is one symbol in one period of the layout: a day, month or year, named by its first day in
-    UTC; `period` is null where the layout has no dates, and there is no `symbol` in a table without symbols.
+    A partition is one symbol in one period of the layout: a day, week, month or year, named by its first day
+    in UTC. `period` is null where the layout has no dates, and there is no `symbol` in a table without.
 
     Raises:
         IntegrityError: a file is missing, or its footer can not be read.

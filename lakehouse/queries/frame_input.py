@@ -103,7 +103,7 @@ class FrameInput(Input):
         table, times = self.table.slice(rows.start, rows.stop - rows.start), self.times[rows]
         if len(times) != counts.sum():
             picked = np.concatenate([np.arange(low, high) for low, high in kept])
-            needed = [*wanted.columns, *wanted.carried]
+            needed = list(dict.fromkeys((*wanted.columns, *wanted.carried)))
             table, times = self.table.select(needed).take(int64_array(picked)), self.times[picked]
         return Rows(
             wanted.symbols,

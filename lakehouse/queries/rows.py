@@ -81,7 +81,7 @@ def combined(parts: Sequence[Rows], symbols: tuple[str, ...]) -> Rows:
         },
         {
             name: pa.chunked_array(
-                [chunk for part in parts for chunk in _chunks(part.carried[name])], column.type
+                [chunk for part in parts for chunk in chunks_of(part.carried[name])], column.type
             ).take(int64_array(order))
             for name, column in parts[0].carried.items()
         },
@@ -199,7 +199,7 @@ def _in_order(parts: list[Values], counts: list[Integers], kind: pa.DataType) ->
         return to_arrow(np.concatenate([parts[part][rows] for part, rows in spans]), kind)
     arrays = [to_arrow(part, kind) for part in parts]
     return pa.chunked_array(
-        [chunk for part, rows in spans for chunk in _chunks(arrays[part][rows])], kind
+        [chunk for part, rows in spans for chunk in chunks_of(arrays[part][rows])], kind
     ).combine_chunks()
 
 
@@ -212,5 +212,6 @@ def _spans(counts: list[Integers]) -> Iterator[tuple[int, slice]]:
                 yield part, slice(offset[symbol], offset[symbol + 1])
 
 
-def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+def chunks_of(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    """Return the chunks of a column."""
     return list(array.chunks) if isinstance(array, pa.ChunkedArray) else [array]

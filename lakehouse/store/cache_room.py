@@ -162,6 +162,9 @@ def _free(folder: Path) -> int:
     """Return how many bytes are free on the disk where a folder lies, or will lie."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
+    if hasattr(os, "statvfs"):
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize
     import shutil  # it loads five compressors
 
     return shutil.disk_usage(folder).free

@@ -30,7 +30,7 @@ _NAMES = (
         "snapshots",
     ),
     *("checkout", "lock", "verify", "export", "history", "diff", "quarantine", "layout", "demo"),
-    *("compact", "retain", "restore"),
+    *("compact", "retain", "restore", "cache"),
 )
 _HEAVY = (
     "deltalake",

@@ -20,7 +20,7 @@ from lakehouse.partitions.footers import footer_of
 from lakehouse.partitions.keys import find_repeats
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile, write_data_files
-from lakehouse.partitions.sorting import sort_order
+from lakehouse.partitions.sorting import sort_order, sorted_runs
 from lakehouse.schema import Column, TableSchema, stored_schema
 from lakehouse.store import open_store
 
@@ -269,6 +269,24 @@ def test_the_order_is_the_stable_one_of_a_plain_sort(rows: list[tuple[int, int]]
     order = sort_order(codes, np.array([time for _, time in rows], np.int64))
     expected = sorted(range(len(rows)), key=lambda place: rows[place])
     assert (list(range(len(rows))) if order is None else order.tolist()) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=12), st.booleans())
+def test_runs_are_moved_only_where_that_sorts_every_row(runs: list[tuple[int, int]], strictly: bool) -> None:
+    """The oracle sorts the rows themselves; runs have 64 rows or more, some of equal times."""
+    codes = np.concatenate([np.full(70, code, np.int32) for code, _ in runs])
+    times = np.concatenate([first * 40 + np.arange(70) // (1 if strictly else 2) for _, first in runs])
+    rows = list(zip(codes.tolist(), times.tolist(), strict=True))
+    expected = sorted(range(len(rows)), key=lambda place: rows[place])
+    order = sort_order(codes, times)
+    assert (list(range(len(rows))) if order is None else order.tolist()) == expected
+    found = sorted_runs(codes, times, strictly=strictly)
+    if found is not None:
+        moved = [row for start, stop in zip(*found, strict=True) for row in range(start, stop)]
+        assert moved == expected
+        assert not strictly or len(set(rows)) == len(rows)
+    else:  # with one run a symbol, whose times rise, it is always found
+        assert len({code for code, _ in runs}) < len(runs)
 
 
 def same_values(found: pa.Table, expected: pa.Table) -> bool:

@@ -95,6 +95,7 @@ def test_one_symbol_and_day_load_no_slow_module(question: str, place: Path, tmp_
         printed, loaded = answer(question, place, tmp_path)
         assert (cache, printed) == (cache, "3")
         assert (cache, loaded & SLOW) == (cache, set())
+        assert "lzma" not in loaded  # comes with shutil
 
 
 def test_the_contract_is_read_when_somebody_asks_for_it(place: Path, tmp_path: Path) -> None:

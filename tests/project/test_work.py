@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.regression.instructions import count_instructions, missing, versions
-from benchmarks.regression.jobs import JOBS, make_lake
+from benchmarks.regression.jobs import FEW, JOBS, MANY, make_lake
 from benchmarks.regression.table import HINT, count_work, load_accepted, worse
 
 
@@ -31,11 +31,18 @@ def test_a_job_does_no_more_work_than_accepted(job: str, lake: Path) -> None:
     assert not found, f"{'; '.join(found)}. {HINT}"
 
 
+def test_the_cost_follows_the_question_and_not_the_number_of_files(lake: Path) -> None:
+    few, many = (count_work(lake, f"read of one day among {files} files") for files in (FEW, MANY))
+    assert not worse(many, few), "thirty times the files, and the same question"
+
+
 def test_counts_are_the_same_in_every_process(lake: Path) -> None:
     job = next(iter(JOBS))
     first = count_work(lake, job)
     assert first["cold calls"] > first["warm calls"] > 0
-    assert count_work(lake, job) == first
+    again = count_work(lake, job)
+    assert again.keys() == first.keys()
+    assert not worse(again, first, tolerance=1.02), "locks may take a call or two more"
 
 
 def test_more_work_is_noticed_beyond_the_tolerance_only() -> None:
@@ -50,5 +57,5 @@ def test_more_work_is_noticed_beyond_the_tolerance_only() -> None:
 def test_a_job_takes_no_more_instructions_than_accepted(lake: Path) -> None:
     if load_accepted()["versions"] != versions():
         pytest.skip(f"the accepted counts belong to {load_accepted()['versions']}, here is {versions()}")
-    found = worse(count_instructions(lake), accepted("instructions"))
+    found = worse(count_instructions(lake), accepted("instructions"), tolerance=1.25)
     assert not found, f"{'; '.join(found)}. {HINT}"

@@ -25,11 +25,13 @@ from lakehouse.partitions.threads import workers
 from lakehouse.queries import buckets
 from lakehouse.queries.buckets import Pieces, cut
 from lakehouse.queries.computation import Computation, compute
+from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import NANOSECONDS, Block, Rows
+from lakehouse.queries.sources import input_of
 from lakehouse.schema import Column
-from lakehouse.times import NS_PER_DAY
+from lakehouse.times import NS_PER_DAY, Interval
 
 START = 19_724 * NS_PER_DAY
 LAYOUTS = [
@@ -304,3 +306,14 @@ def test_the_echo_of_processes_is_the_same(product: lakehouse.Product) -> None:
         frame_too = vwap(product.read(), "1h", price="value", size="value", executor=pool).read()
     assert found.equals(vwap(product, "1h", price="value", size="value").read())
     assert frame_too.equals(found)
+
+
+def test_a_column_may_be_a_number_and_carried_in_rows_that_are_picked_apart() -> None:
+    rows = many(400).drop("note")
+    inside = Interval(START + NS_PER_DAY, START + 2 * NS_PER_DAY)
+    wanted = Wanted(("A", "NA", "Z"), inside, ("value",), ("value",))
+    loaded = input_of(rows).load(wanted)
+    day = pl.col("time").dt.date() == pl.date(2024, 1, 3)
+    expected = rows.filter(day, pl.col("symbol").is_in(["A", "NA", "Z"])).sort("symbol", "time")
+    assert loaded.times.tolist() == expected["time"].to_physical().to_list()
+    assert loaded.columns["value"].tolist() == loaded.carried["value"].to_pylist() == [1] * len(expected)

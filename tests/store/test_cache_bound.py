@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.errors import ArgumentError
+from lakehouse.store import cache_room
 from lakehouse.store.cache import Cache, Content
 from lakehouse.store.cache_room import Bound, Room
 
@@ -136,7 +136,7 @@ def test_a_share_is_of_what_is_free_or_the_caches_own(
     """Else each new process would find a smaller bound than the last, the fuller the cache is."""
     cache = Cache(tmp_path, "x", Bound(100 * SIZE))
     load(cache, *"abcde")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 5 * SIZE))
+    monkeypatch.setattr(cache_room, "_free", lambda _: 5 * SIZE)
     with Room(tmp_path / "objects", Bound(None, 50)).admitted(SIZE) as stays:
         assert stays
         assert kept(cache, "abcde") != "abcde"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.cli.commands import (
+    cache,
     checkouts,
     contracts,
     demo,
@@ -34,6 +35,7 @@ COMMANDS = (
     layout.add_commands,
     maintenance.add_commands,
     garbage.add_commands,
+    cache.add_commands,
     doctor.add_commands,
     demo.add_commands,
 )

@@ -11,6 +11,5 @@ The one thing to leave alone is to shorten a file that a process has mapped: the
 """
 
 from lakehouse.partitions.columns.cache import VARIABLE, ColumnCache, column_cache
-from lakehouse.partitions.columns.hits import Hits, cached_row_groups
 
-__all__ = ["VARIABLE", "ColumnCache", "Hits", "cached_row_groups", "column_cache"]
+__all__ = ["VARIABLE", "ColumnCache", "column_cache"]

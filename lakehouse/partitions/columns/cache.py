@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING
 
 from lakehouse.partitions.columns.column_file import ColumnFile, View
 from lakehouse.partitions.columns.format import ColumnFormat
-from lakehouse.partitions.columns.writer import Job, Writer
-from lakehouse.partitions.selection import Selection
+from lakehouse.partitions.columns.kept_footers import read_footer_bytes, write_footer_bytes
 from lakehouse.store.cache_folder import cache_folder
 from lakehouse.store.cache_room import Bound, Room
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lakehouse.partitions.columns.writer import Writer
+    from lakehouse.partitions.selection import Selection
 
 VARIABLE = "LAKEHOUSE_COLUMN_CACHE_SIZE"
 """environment variable: bytes, or as 4GiB, 20%; 0 turns the cache off"""
@@ -26,7 +29,11 @@ VARIABLE = "LAKEHOUSE_COLUMN_CACHE_SIZE"
 SMALLEST_FILE_IN_ROWS = 2_048
 """a column of a smaller data file is decoded in the time in which a file of the cache is opened"""
 
-_KEPT_FILES = 4_096
+_KEPT_FILES = 16_384
+"""of which it is remembered that they are sound"""
+
+_KEPT_MAPS = 256
+"""of files that were used last"""
 
 
 class ColumnCache:
@@ -38,13 +45,22 @@ class ColumnCache:
         self.bound = bound
         self._guard = Lock()
         self._files: OrderedDict[tuple[str, str, str], tuple[ColumnFormat, ColumnFile]] = OrderedDict()
+        self._mapped: OrderedDict[ColumnFile, None] = OrderedDict()
         self._room = Room(folder, bound, sparse=True)
-        self._writer = Writer(self._room)
+        self._writer: Writer | None = None
 
     def find(self, selection: Selection, field: pa.Field) -> View | None:
         """Return a column of a data file as the cache has it now; None where it has nothing of it."""
         known = self._known(selection, field)
-        return None if known is None else known[1].look()
+        if known is None or (view := known[1].look()) is None:
+            return None
+        with self._guard:
+            self._mapped[known[1]] = None
+            self._mapped.move_to_end(known[1])
+            oldest = self._mapped.popitem(last=False)[0] if len(self._mapped) > _KEPT_MAPS else None
+        if oldest is not None:
+            oldest.close()
+        return view
 
     def offer(self, selection: Selection, field: pa.Field, groups: Sequence[int], array: pa.Array) -> None:
         """Give rows that were decoded to be kept; they are written later, if at all.
@@ -56,18 +72,34 @@ class ColumnCache:
             array: their rows, one row group after the other.
         """
         known = self._known(selection, field)
-        if known is not None and array.type == field.type:
-            self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
+        if known is None or array.type != field.type:
+            return
+        from lakehouse.partitions.columns.writer import Job, Writer
+
+        with self._guard:
+            self._writer = self._writer or Writer(self._room)
+        self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
+
+    def footer(self, sha256: str) -> bytes | None:
+        """Return the footer of a data file; None if it is not there, or not what was kept."""
+        return read_footer_bytes(self.folder, sha256)
+
+    def keep_footer(self, sha256: str, footer: bytes) -> None:
+        """Keep the footer of a data file, so that columns can be read without the file."""
+        with suppress(OSError), self._room.admitted(len(footer)) as stays:
+            if stays:
+                write_footer_bytes(self.folder, sha256, footer)
 
     def flush(self) -> bool:
         """Wait until all is written that was offered; say whether that came about."""
-        return self._writer.flush()
+        return self._writer is None or self._writer.flush()
 
     def clear(self) -> None:
         """Delete all columns; processes that use them keep what they have mapped."""
         with self._guard:
             self._files.clear()
-        import shutil  # it loads five compressors
+            self._mapped.clear()
+        import shutil
 
         shutil.rmtree(self.folder, ignore_errors=True)
 

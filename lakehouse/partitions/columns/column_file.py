@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.columns.checksum import checksum
-from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
+from lakehouse.partitions.columns.format import MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 
 _TOUCHED_EVERY_SECONDS = 600
-_MOST_MAPS = 256
+_MOST_MAPS = 512
 """each costs a file descriptor, of which many systems give a process 1,024; beyond, bytes are read"""
 
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
@@ -91,11 +91,11 @@ class View:
         if mark.kind not in (PLAIN, NULLABLE):
             raise ValueError("the row group is not there")
         parts = [self._bytes(*place) for place in self.form.places(group, mark)]
-        if not self.sound[group]:
+        if self.buffer is None or not self.sound[group]:
             data = [np.frombuffer(part, np.uint8) for part in parts]
             if group_checksum(self.form, group, mark, data) != mark.checksum:
                 raise ValueError("the row group is not what was written")
-            self.sound[group] = self.buffer is not None
+            self.sound[group] = True
         return parts
 
     def _bytes(self, offset: int, length: int) -> pa.Buffer:
@@ -128,6 +128,12 @@ class ColumnFile:
         self._guard = Lock()
         self._seen: tuple[int, int, int] | None = None
         self._view: View | None = None
+        self._sound = np.zeros(form.groups, np.bool_)
+
+    def close(self) -> None:
+        """Give up the map; it is remembered which row groups are sound, while the file is the same."""
+        with self._guard:
+            self._view = None
 
     def look(self) -> View | None:
         """Return what the file is now; None where there is none that is sound."""
@@ -136,6 +142,8 @@ class ColumnFile:
                 found = self._path.stat()
                 now = (found.st_ino, found.st_mtime_ns, found.st_size)
                 if now != self._seen:
+                    self._sound = np.zeros(self._form.groups, np.bool_)
+                if now != self._seen or self._view is None:
                     self._view, self._seen = self._open(now), now
                 if time.time() - found.st_mtime > _TOUCHED_EVERY_SECONDS:
                     self._touch()
@@ -153,13 +161,14 @@ class ColumnFile:
         with self._path.open("rb", buffering=0) as handle:
             if not form.has_size(now[2]) or os.fstat(handle.fileno()).st_ino != now[0]:
                 raise ValueError("it has another length, or was replaced")
-            head = handle.read(HEAD + MARK * form.groups)
-            if head[:HEAD] != form.head or len(head) != HEAD + MARK * form.groups:
+            size = len(form.head)
+            head = handle.read(size + MARK * form.groups)
+            if not head.startswith(form.head) or len(head) != size + MARK * form.groups:
                 raise ValueError("it is of another column")
             same = before is not None and self._seen is not None and self._seen[::2] == now[::2]
             buffer = before.buffer if same and before is not None else _mapped(handle.fileno())
-        marks = np.frombuffer(head, "<u8", offset=HEAD).reshape(-1, 4)
-        return View(self._path, form, marks, buffer, np.zeros(form.groups, np.bool_))
+        marks = np.frombuffer(head, "<u8", offset=size).reshape(-1, 4)
+        return View(self._path, form, marks, buffer, self._sound)
 
     def _touch(self) -> None:
         """Say that it is in use: eviction goes by the time of the last change."""

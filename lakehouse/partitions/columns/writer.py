@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from lakehouse.names import fresh_id
 from lakehouse.partitions.columns.column_file import group_checksum
-from lakehouse.partitions.columns.format import HEAD, MARK, NULLABLE, PLAIN, ColumnFormat, Mark
+from lakehouse.partitions.columns.format import MARK, NULLABLE, PLAIN, ColumnFormat, Mark
 from lakehouse.store.cache_room import Room
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def write_groups(job: Job) -> None:
     form, offset = job.form, 0
     _make(job.path, form)
     with job.path.open("r+b", buffering=0) as handle:
-        if not form.has_size(os.fstat(handle.fileno()).st_size) or handle.read(HEAD) != form.head:
+        if not form.has_size(os.fstat(handle.fileno()).st_size) or handle.read(len(form.head)) != form.head:
             handle.close()
             job.path.unlink()
             return
@@ -140,7 +140,7 @@ def write_groups(job: Job) -> None:
                 for (place, _), part in zip(form.places(group, mark), parts, strict=True):
                     _write_at(handle.fileno(), place, part)
             mark = mark._replace(checksum=group_checksum(form, group, mark, parts))
-            _write_at(handle.fileno(), HEAD + MARK * group, np.array(mark, "<u8").view(np.uint8))
+            _write_at(handle.fileno(), len(form.head) + MARK * group, np.array(mark, "<u8").view(np.uint8))
             offset += form.rows(group)
 
 
@@ -152,7 +152,7 @@ def _make(path: Path, form: ColumnFormat) -> None:
     draft = path.with_name(f".{fresh_id()}")
     try:
         with draft.open("xb", buffering=0) as handle:
-            handle.write(form.head.ljust(HEAD + MARK * form.groups, b"\0"))
+            handle.write(form.head + bytes(MARK * form.groups))
             handle.truncate(form.size)
         draft.replace(path)
     finally:

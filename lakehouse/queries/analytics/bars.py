@@ -19,9 +19,11 @@ from lakehouse.queries.kernels import bars as kernels
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows
 from lakehouse.queries.sources import input_of
+from lakehouse.times import NS_PER_SECOND
 
 Floats = npt.NDArray[np.float64]
 
+_MANY_TICKS = 16
 _PRICES = ("open", "high", "low", "close")
 _MEASURES = {"tick": 0, "volume": 1, "dollar": 2}
 
@@ -164,9 +166,6 @@ class _Bars(Operation):
     volume: pa.DataType
     options: tuple[Any, ...]
 
-    def shrinks(self) -> bool:
-        return True
-
     def fields(self, source: Input) -> list[pa.Field]:
         prices = [pa.field(name, pa.float64(), nullable=False) for name in _PRICES]
         time = pa.field(source.time, NANOSECONDS, nullable=False)
@@ -201,6 +200,9 @@ class _Bars(Operation):
 
 @dataclass(frozen=True)
 class _TimeBars(_Bars):
+    def shrinks(self) -> bool:
+        return bool(self.options[0] >= NS_PER_SECOND)
+
     def cut(
         self, rows: tuple[Any, ...], state: tuple[Any, ...], memory: Floats, out: tuple[Any, ...]
     ) -> None:
@@ -214,6 +216,10 @@ class _TimeBars(_Bars):
 
 @dataclass(frozen=True)
 class _ActivityBars(_Bars):
+    def shrinks(self) -> bool:
+        measure, target = self.options
+        return bool(measure == 0 and target >= _MANY_TICKS)
+
     def cut(
         self, rows: tuple[Any, ...], state: tuple[Any, ...], memory: Floats, out: tuple[Any, ...]
     ) -> None:

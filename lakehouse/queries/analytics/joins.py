@@ -17,17 +17,18 @@ from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.gathering import Wanted, is_plain, stored_numbers
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import joins as kernels
+from lakehouse.queries.kernels.compiled import Array
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import (
     Block,
     Integers,
     Rows,
     Values,
+    chunks_of,
     combined,
     frozen,
     masked_array,
     time_array,
-    to_arrow,
 )
 from lakehouse.queries.sources import input_of
 from lakehouse.times import MAX_NS, MIN_NS, Interval
@@ -137,44 +138,99 @@ class _AsofJoin(Operation):
     def step(self, rows: Rows, state: None) -> Block | None:
         if not len(rows):
             return None
-        right = self._right(rows)
+        right, edge = self._right(rows)
         found = np.empty(len(rows), np.int64)
         kernels.nearest_rows(
             rows.offsets, rows.times, right.offsets, right.times, self.direction, self.tolerance, found
         )
-        columns = [self._column(right, name, frozen(found)) for name in self.taken]
-        return Block(
-            np.diff(rows.offsets), (time_array(rows.times, self.time), *rows.carried.values(), *columns)
-        )
+        match = _Match.of(rows, right, frozen(found), edge)
+        columns = (self._column(match, name) for name in self.taken)
+        time = time_array(rows.times, self.time)
+        return Block(np.diff(rows.offsets), (time, *rows.carried.values(), *columns))
 
-    def _right(self, rows: Rows) -> Rows:
-        """Return the rows of the right side that one of the left side may be joined with."""
+    def _right(self, rows: Rows) -> tuple[Rows, Rows | None]:
+        """Return the rows of the right side near those of the left side, and one far row of some symbols.
+
+        The far rows serve what has no match among the near ones: the last row before them (backward), or the
+        first one after them (forward). To the nearest join both are near.
+        """
         low, high = int(rows.times.min()), int(rows.times.max())
         carried = tuple(name for name in self.taken if name != self.right.time)
         wanted = Wanted(rows.symbols, Interval(), (), carried)
         if self.tolerance >= 0:
             start, end = max(low - self.tolerance, MIN_NS), min(high + self.tolerance + 1, MAX_NS)
-            return self.right.load(replace(wanted, interval=Interval(start, end)))
+            return self.right.load(replace(wanted, interval=Interval(start, end))), None
         inside = self.right.around(rows.symbols, Interval(low, min(high + 1, MAX_NS)))
-        parts = [self.right.load(replace(wanted, interval=inside))]
-        if self.direction != 1 and (names := _open_ends(rows, parts[0], last=False)):
-            parts.insert(0, self.right.ends(names, inside.start, wanted, last=True))
-        if self.direction != 0 and (names := _open_ends(rows, parts[-1], last=True)):
-            parts.append(self.right.ends(names, inside.end, wanted, last=False))
-        return combined(parts, rows.symbols)
+        near = self.right.load(replace(wanted, interval=inside))
+        before = after = None
+        if self.direction != 1 and (names := _open_ends(rows, near, last=False)):
+            before = self.right.ends(names, inside.start, wanted, last=True)
+        if self.direction != 0 and (names := _open_ends(rows, near, last=True)):
+            after = self.right.ends(names, inside.end, wanted, last=False)
+        far = [each for each in (before, after) if each is not None and len(each)]
+        if self.direction != 2 or not far:
+            return near, far[0] if far else None
+        parts = (before, near, after)
+        return combined([each for each in parts if each is not None and len(each)], rows.symbols), None
 
-    def _column(self, right: Rows, name: str, found: Integers) -> Values:
+    def _column(self, match: _Match, name: str) -> Values:
         """Return what the right side has in the rows that were found."""
+        sides = (match.near,) if match.far is None else (match.near, match.far)
         if name == self.right.time:
-            column = time_array(right.times, self.right.schema.field(name).type)
+            kind = self.right.schema.field(name).type
+            columns = [time_array(side.times, kind) for side in sides]
         else:
-            column = right.carried[name]
-        if not len(right) or not is_plain(column):
-            return column.take(masked_array(found, found >= 0, pa.int64()))
-        values = stored_numbers(column)
-        out = np.empty(len(found), values.dtype)
-        missing = kernels.gather(values, found, out)
-        return masked_array(out, found >= 0, column.type) if missing else to_arrow(out, column.type)
+            columns = [side.carried[name] for side in sides]
+        kind = columns[0].type
+        if not len(match.near) or not all(map(is_plain, columns)):
+            chunks = [chunk for column in columns for chunk in chunks_of(column)]
+            return pa.chunked_array(chunks, kind).take(masked_array(match.rows(), match.valid, pa.int64()))
+        values = stored_numbers(columns[0])
+        out = np.empty(len(match.found), values.dtype)
+        kernels.gather(values, match.found, out)
+        if match.far is not None:
+            out[match.open_] = stored_numbers(columns[1])[match.far_rows]
+        return masked_array(out, match.valid, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """Which right row each left row is joined with."""
+
+    near: Rows
+    """rows of the right side"""
+    far: Rows | None
+    """one more of some symbols"""
+    found: Integers
+    """(n_left,) row of `near`; -1 for none"""
+    open_: Integers
+    """(n_open,) left rows that are joined with a far row"""
+    far_rows: Integers
+    """(n_open,) which"""
+    valid: Array
+    """(n_left,) whether there is any"""
+
+    @classmethod
+    def of(cls, left: Rows, near: Rows, found: Integers, far: Rows | None) -> _Match:
+        """Give the rows without a match the far row of their symbol."""
+        valid, none = found >= 0, np.zeros(0, np.int64)
+        if far is None:
+            return cls(near, None, found, none, none, valid)
+        place = np.full(len(left.symbols), -1, np.int64)
+        rank = {symbol: code for code, symbol in enumerate(left.symbols)}
+        filled = np.flatnonzero(np.diff(far.offsets))
+        place[[rank[far.symbols[code]] for code in filled]] = np.arange(len(filled))
+        open_ = np.flatnonzero(~valid)
+        far_rows = place[np.searchsorted(left.offsets, open_, "right") - 1]
+        open_, far_rows = open_[far_rows >= 0], far_rows[far_rows >= 0]
+        valid[open_] = True
+        return cls(near, far, found, open_, far_rows, valid)
+
+    def rows(self) -> Integers:
+        """Return the rows in the near rows followed by the far ones."""
+        rows = self.found.copy()
+        rows[self.open_] = len(self.near) + self.far_rows
+        return rows
 
 
 def _open_ends(left: Rows, right: Rows, *, last: bool) -> tuple[str, ...]:

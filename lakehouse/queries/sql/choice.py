@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lakehouse.partitions.columns import Hits, cached_row_groups
+from lakehouse.partitions.cache_hits import Hits, cached_row_groups
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.queries.sql.bounds import ANY
 from lakehouse.queries.sql.decoded import Needed

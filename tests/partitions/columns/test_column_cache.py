@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import threading
@@ -15,7 +16,8 @@ import pytest
 import lakehouse
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions import blocks
-from lakehouse.partitions.columns import VARIABLE, ColumnCache, Hits, cached_row_groups, column_cache
+from lakehouse.partitions.cache_hits import Hits, cached_row_groups
+from lakehouse.partitions.columns import VARIABLE, ColumnCache, column_cache
 from lakehouse.partitions.columns.checksum import checksum
 from lakehouse.partitions.numeric import decode_columns
 from lakehouse.partitions.selection import select_pieces
@@ -249,27 +251,45 @@ def test_the_bound_is_kept(
 def test_what_was_used_last_stays(
     columns: ColumnCache, product: Make, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = product(*(ticks(4000, seed=part, first=8000 * part) for part in range(3)))
-    made.read(columns=["price"])
-    columns.flush()
-    used = files_of(columns)[0]
-    for age, file in enumerate([used, *files_of(columns)[1:]]):
-        old = 1_000_000_000 - age
-        __import__("os").utime(file, (old, old))
-    made.read(columns=["price"])
-    assert all(file.stat().st_mtime > 1_500_000_000 for file in files_of(columns))
+    parts = (ticks(3000, seed=part, first=20_000 * part) for part in range(5))
+    made = product(*parts, layout="date=none,symbol=row_groups")
+    starts = sorted(file.min_time or 0 for file in made.state().files)
+    files = []
+    for part in range(4):
+        before = set(files_of(columns))
+        made.read(None, starts[part], starts[part] + 10**16, ["price"])
+        columns.flush()
+        (added,) = set(files_of(columns)) - before
+        files.append(added)
+        os.utime(added, (1_000_000_000 + part, 1_000_000_000 + part))
+    made.read(None, starts[0], starts[0] + 10**16, ["price"])  # the oldest is used again
+
+    monkeypatch.setenv(VARIABLE, str(columns.size * 9 // 8))
+    full = column_cache()
+    assert full is not None
+    made.read(None, starts[4], starts[4] + 10**16, ["price"])
+    full.flush()
+    assert [file.exists() for file in files] == [True, False, True, True]
+    assert len(files_of(full)) == 4
 
 
+@pytest.mark.parametrize("limit", ["column_file._MOST_MAPS", "cache._KEPT_MAPS"])
 def test_many_files_are_read_without_a_map_each(
-    columns: ColumnCache, small_groups: None, product: Make, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    columns: ColumnCache,
+    small_groups: None,
+    product: Make,
+    ticks: Ticks,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
 ) -> None:
-    monkeypatch.setattr("lakehouse.partitions.columns.column_file._MOST_MAPS", 0)
+    monkeypatch.setattr(f"lakehouse.partitions.columns.{limit}", 0)
     made = product(ticks(300), ticks(300, seed=1, first=900))
     question = (None, None, None, ["symbol", "time", *NUMBERS])
     good = made.read(*question).to_polars()
     columns.flush()
-    with nothing_decoded(monkeypatch):
-        assert made.read(*question).to_polars().equals(good)
+    for _ in range(2):
+        with nothing_decoded(monkeypatch):
+            assert made.read(*question).to_polars().equals(good)
     file = files_of(columns)[0]
     file.write_bytes(file.read_bytes()[:-1] + b"\x55")
     assert made.read(*question).to_polars().equals(good)

@@ -29,6 +29,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let us mount a small disk")
     monkeypatch.setenv("LAKEHOUSE_CACHE", str(folder))
+    monkeypatch.setenv(VARIABLE, "0")
     monkeypatch.setattr(cache, "SMALLEST_FILE_IN_ROWS", 1)
     monkeypatch.setattr(writer, "_REST_SECONDS", 0.0)
     try:
