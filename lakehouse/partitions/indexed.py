@@ -44,7 +44,6 @@ MANY = 256
 SMALL = 1024
 """files of a table whose index is made whole each time"""
 
-_FEW = 32
 _KEPT = 1
 _MOST_TABLES = 512
 _ROOM = 4 << 30
@@ -87,7 +86,7 @@ def keep(current: replay.Snapshot, *, writer: bool = False) -> replay.Snapshot:
         writer: this process wrote it: it takes the time to read more footers than a reader would.
     """
     files = LiveFiles.of(current.state.files)
-    if not current.exists or not _is_due(files, current.state.version, writer=writer):
+    if not current.exists or not _is_due(files, current.state.version):
         return current
     with suppress(LakehouseError, ValueError, OSError, RuntimeError):
         return _kept(current, files, writer=writer)
@@ -157,10 +156,9 @@ def _done(part: Part, state: TableState) -> Mapping[str, int]:
         return replay.by_log(state).transactions
 
 
-def _is_due(files: LiveFiles, version: int, *, writer: bool) -> bool:
-    """Say whether an index pays: a reader of a short log without one replays it as quickly."""
+def _is_due(files: LiveFiles, version: int) -> bool:
     if not files.slices:
-        return len(files) > 0 and (writer or version >= EVERY or len(files) >= _FEW)
+        return len(files) > 0  # also of a short log: every later process of this machine is spared it
     since = version - int(files.slices[-1].part.notes["version"])
     return since >= EVERY or len(files.added) >= MANY
 
