@@ -147,12 +147,14 @@ def _decode(
     fresh: list[tuple[Block, pa.Field, pa.Array]],
 ) -> list[pa.Array]:
     """Return columns of a block; what was decoded for it is added to `fresh`."""
-    present = columns_of(block.selection)
+    present, cache = columns_of(block.selection), column_cache()
     found: dict[str, pa.Array] = {}
     for field in fields:
         if field.name not in present:
             found[field.name] = pa.nulls(block.rows, field.type)
-        elif field.name in views and (array := views[field.name].array(block.groups)) is not None:
+        elif (field.name in views and (array := views[field.name].array(block.groups)) is not None) or (
+            cache and (array := cache.waiting(block.selection, field, block.groups)) is not None
+        ):
             found[field.name] = array
     missing = [field for field in fields if field.name not in found]
     if missing:

@@ -9,6 +9,7 @@ table a small one, that stands on the large one. Nobody needs them: what is abse
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -43,11 +44,13 @@ MANY = 256
 SMALL = 1024
 """files of a table whose index is made whole each time"""
 
-_KEPT = 3
+_KEPT = 1
 _MOST_TABLES = 512
+_ROOM = 4 << 30
 _HEAD = 65_536
 _SHOWN = 512
-_READ_FOR_S = 1.0
+_WRITER_READS_FOR_S = 2.0
+_READER_READS_FOR_S = 0.5
 
 
 def newest(store: Store, table_path: str) -> TableState | None:
@@ -69,7 +72,9 @@ def load(store: Store, table_path: str) -> replay.Snapshot | None:
         with suppress(OSError, ValueError, KeyError, TypeError, DamagedIndexError, NotFoundError):
             note = storage.read_note(folder, name)
             if note["table"] == table_path and note["mark"] == mark_of(store, table_path, note["version"]):
-                return _opened(store, folder, note)
+                found = _opened(store, folder, note)
+                os.utime(folder)
+                return found
     return None
 
 
@@ -81,10 +86,10 @@ def keep(current: replay.Snapshot, *, writer: bool = False) -> replay.Snapshot:
         writer: this process wrote it: it takes the time to read more footers than a reader would.
     """
     files = LiveFiles.of(current.state.files)
-    if not current.exists or not len(files) or not _is_due(files, current.state.version):
+    if not current.exists or not _is_due(files, current.state.version):
         return current
     with suppress(LakehouseError, ValueError, OSError, RuntimeError):
-        return _kept(current, files, seconds=2 * _READ_FOR_S if writer else _READ_FOR_S / 2)
+        return _kept(current, files, writer=writer)
     return current
 
 
@@ -153,18 +158,18 @@ def _done(part: Part, state: TableState) -> Mapping[str, int]:
 
 def _is_due(files: LiveFiles, version: int) -> bool:
     if not files.slices:
-        return True
+        return len(files) > 0  # also of a short log: every later process of this machine is spared it
     since = version - int(files.slices[-1].part.notes["version"])
     return since >= EVERY or len(files.added) >= MANY
 
 
-def _kept(current: replay.Snapshot, files: LiveFiles, seconds: float) -> replay.Snapshot:
+def _kept(current: replay.Snapshot, files: LiveFiles, *, writer: bool) -> replay.Snapshot:
     state, table = current.state, replay.table_path(current.state.name, current.state.major)
     folder = folder_of(state.store, table)
     found = load(state.store, table) if _newer(folder, files) else None
     if found is not None and found.state.version <= state.version:  # another process has done the work
         return replay.advance(found, until=state.version)
-    slices = _compacted(files, _footers(state, list(files.added.values()), seconds))
+    slices = _compacted(files, _footers(state, list(files.added.values()), writer=writer))
     mark = mark_of(state.store, table, state.version)
     name = f"{state.version:020}-{zlib.crc32(mark.encode()):08x}"
     own = slices[-1].part
@@ -213,14 +218,18 @@ def _compacted(files: LiveFiles, footers: Mapping[str, Footer]) -> list[Slice]:
     return [Slice(merged([*files.slices, *new]))]
 
 
-def _footers(state: TableState, files: Sequence[DataFile], seconds: float) -> dict[str, Footer]:
-    """Read footers for a while, those of files of several symbols first; only parsed ones of a bucket."""
+def _footers(state: TableState, files: Sequence[DataFile], *, writer: bool) -> dict[str, Footer]:
+    """Read footers for a while, those of files of several symbols first; only parsed ones of a bucket.
+
+    A reader leaves out the files of one symbol, which the log itself addresses.
+    """
     local = not state.store.connection()
     found: dict[str, Footer] = {}
-    until = perf_counter() + seconds
+    until = perf_counter() + (_WRITER_READS_FOR_S if writer else _READER_READS_FOR_S)
     for file in sorted(files, key=lambda file: file.min_symbol == file.max_symbol):
         footer = known_footer(state.store, file)
-        if footer is None and local and perf_counter() < until:
+        useful = local and (writer or file.min_symbol != file.max_symbol)
+        if footer is None and useful and perf_counter() < until:
             with suppress(LakehouseError):
                 footer = passing_footer(state.store, file, state.schema.time)
         if footer is not None:
@@ -232,14 +241,17 @@ def _tidy(folder: Path, used: set[Any]) -> None:
     """Delete old indexes of a table, and of the tables that were used longest ago."""
     for name in [name for name in storage.names_in(folder) if name not in used][_KEPT:]:
         storage.delete_part(folder, name)
-    tables = list(_by_use(folder.parent)) if len(used) == 1 or None in used else []
-    for old in tables[:-_MOST_TABLES]:
-        for name in storage.names_in(old):
-            storage.delete_part(old, name)
-        with suppress(OSError):
-            old.rmdir()
+    if len(used - {None}) > 1:  # a small index on a large one: most of the room was taken before
+        return
+    room = _ROOM
+    for number, old in enumerate(_by_use(folder.parent)):
+        room -= sum(each.stat().st_size for each in old.iterdir())
+        if number >= _MOST_TABLES or room < 0:
+            for name in storage.names_in(old):
+                storage.delete_part(old, name)
 
 
 def _by_use(folder: Path) -> Iterator[Path]:
-    found = [(each.stat().st_mtime, each) for each in folder.iterdir()]
-    return (each for _, each in sorted(found))
+    """Yield the folders of all tables, the one used last first."""
+    found = sorted((-each.stat().st_mtime_ns, each) for each in folder.iterdir() if each.is_dir())
+    return (each for _, each in found)

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lakehouse.partitions.footers import Footer, footer_of
+from lakehouse.partitions.index.pinned import live_of
 from lakehouse.partitions.layout import partition_columns
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import workers
+from lakehouse.times import Interval
 
 _MODULUS = 1 << 128
 
@@ -51,7 +53,7 @@ def partition_digests(
     """
     rows: dict[Partition, int] = {}
     sums: dict[Partition, int] = {}
-    for file, footer in footers_of(state, state.files if files is None else files):
+    for file, footer in _all_footers(state) if files is None else footers_of(state, files):
         period = period_of(state, file)
         for symbol, count, digest in zip(footer.symbols, footer.counts.tolist(), footer.digests, strict=True):
             partition = Partition(symbol, period)
@@ -61,6 +63,12 @@ def partition_digests(
         partition: PartitionDigest(count, f"{sums[partition] % _MODULUS:032x}")
         for partition, count in rows.items()
     }
+
+
+def _all_footers(state: TableState) -> Iterator[tuple[DataFile, Footer]]:
+    """Yield every file with its footer; what the index knows of it is not read from the file."""
+    found = live_of(state.files).choose(state.store, state.schema.time, None, Interval())
+    return ((file, footer) for file, footer, _ in found)
 
 
 def footers_of(state: TableState, files: Iterable[DataFile]) -> Iterator[tuple[DataFile, Footer]]:

@@ -54,7 +54,9 @@ def add_commands(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="a value for $NAME; may be repeated. Numbers, true, false and null are those, \"'7'\" is text",
     )
-    parser.add_argument("--explain", action="store_true", help="say which files would be read, and read none")
+    parser.add_argument(
+        "--explain", action="store_true", help="say what would be read and by which engine, and read no data"
+    )
     add_result_options(parser)
     parser = commands.add(
         "query",

@@ -62,6 +62,12 @@ class ColumnCache:
             oldest.close()
         return view
 
+    def waiting(self, selection: Selection, field: pa.Field, groups: Sequence[int]) -> pa.Array | None:
+        """Return rows that were offered and are not written yet; None if just these row groups were not."""
+        if self._writer is None or (known := self._known(selection, field)) is None:
+            return None
+        return self._writer.waiting(self.folder / known[0].name, groups)
+
     def offer(self, selection: Selection, field: pa.Field, groups: Sequence[int], array: pa.Array) -> None:
         """Give rows that were decoded to be kept; they are written later, if at all.
 

@@ -60,6 +60,7 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._waiting = 0
         self._parts: set[tuple[Path, int]] = set()
+        self._arrays: dict[tuple[Path, tuple[int, ...]], pa.Array] = {}
         self._hurry = False
         self._changed = Condition()
         self._thread: Thread | None = None
@@ -74,12 +75,18 @@ class Writer:
                 return
             self._waiting += job.array.nbytes
             self._parts |= parts
+            self._arrays[job.path, tuple(job.groups)] = job.array
             self._jobs.append(job)
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="lakehouse-columns", daemon=True)
                 self._thread.start()
                 atexit.register(self.flush, _LAST_SECONDS)
             self._changed.notify_all()
+
+    def waiting(self, path: Path, groups: Sequence[int]) -> pa.Array | None:
+        """Return the rows of a job that is not done yet; None if there is none of just these row groups."""
+        with self._changed:
+            return self._arrays.get((path, tuple(groups)))
 
     def flush(self, seconds: float = 60.0) -> bool:
         """Wait until all is written that was put; say whether that came about."""
@@ -91,11 +98,14 @@ class Writer:
             return done
 
     def _work(self) -> None:
+        idle = True
         while True:
             with self._changed:
                 if not self._jobs:
-                    self._changed.wait_for(lambda: bool(self._jobs))
+                    idle = self._changed.wait_for(lambda: bool(self._jobs))
+                if idle:
                     self._changed.wait_for(lambda: self._hurry, _PATIENCE_SECONDS)
+                    idle = False
                 job = self._jobs.popleft()
             try:
                 self._write(job)
@@ -106,6 +116,7 @@ class Writer:
             with self._changed:
                 self._waiting -= job.array.nbytes
                 self._parts -= {(job.path, group) for group in job.groups}
+                self._arrays.pop((job.path, tuple(job.groups)), None)
                 self._changed.notify_all()
             del job  # the thread waits now, and must not keep the rows
 

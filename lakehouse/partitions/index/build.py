@@ -35,7 +35,7 @@ def part_of(files: Sequence[DataFile], footers: Mapping[str, Footer]) -> Part:
     sets = _numbered(file.columns for file in files)
     values = _numbered(value for file in files for _, value in file.partition if value is not None)
     width = max((len(shape) for shape in shapes), default=0)
-    arrays = _facts(files, symbols, shapes, sets) | _runs(files, known, symbols) | _pieces(known)
+    arrays = _facts(files, symbols, shapes, sets) | _runs(files, known, symbols) | _pieces(files, known)
     padded = (
         [-1 if value is None else values[value] for _, value in file.partition]
         + [-1] * (width - len(file.partition))
@@ -141,8 +141,9 @@ def _runs(
             starts = run_starts(footer.code)
             codes.append(np.array([symbols[symbol] for symbol in footer.symbols], np.int32))
             rows.append(footer.counts)
-            first.append(np.minimum.reduceat(footer.first, starts))
-            last.append(np.maximum.reduceat(footer.last, starts))
+            begin, end = _within(file, footer)
+            first.append(np.minimum.reduceat(begin, starts))
+            last.append(np.maximum.reduceat(end, starts))
             pieces.append(np.diff(np.append(starts, len(footer.code))))
             digests.extend(footer.digests)
             counts.append(len(footer.symbols))
@@ -168,14 +169,22 @@ def _runs(
     }
 
 
-def _pieces(known: Sequence[Footer | None]) -> dict[str, Array]:
-    footers = [footer for footer in known if footer is not None]
+def _pieces(files: Sequence[DataFile], known: Sequence[Footer | None]) -> dict[str, Array]:
+    both = [(file, footer) for file, footer in zip(files, known, strict=True) if footer is not None]
+    times = [_within(file, footer) for file, footer in both]
     return {
-        "piece_rows": _joined([footer.rows for footer in footers]),
-        "piece_first": _joined([footer.first for footer in footers]),
-        "piece_last": _joined([footer.last for footer in footers]),
-        "piece_group": _joined([footer.group for footer in footers], np.int32),
+        "piece_rows": _joined([footer.rows for _, footer in both]),
+        "piece_first": _joined([first for first, _ in times]),
+        "piece_last": _joined([last for _, last in times]),
+        "piece_group": _joined([footer.group for _, footer in both], np.int32),
     }
+
+
+def _within(file: DataFile, footer: Footer) -> tuple[Array, Array]:
+    """Return the bounds of the pieces' times: those of the footer, within those that the log has."""
+    if file.min_time is None or file.max_time is None:
+        return footer.first, footer.last
+    return np.maximum(footer.first, file.min_time), np.minimum(footer.last, file.max_time)
 
 
 def _statistics(name: str, files: Sequence[DataFile], known: Sequence[Footer | None]) -> dict[str, Array]:

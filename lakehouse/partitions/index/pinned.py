@@ -52,7 +52,7 @@ class PinnedFiles(FileList):
         """The same files, as they are planned."""
         if len(self) < LARGE:
             return LiveFiles.of(self.all())
-        import hashlib  # it loads OpenSSL, and only pinned versions need it
+        import hashlib  # OpenSSL: not before there is something to hash
 
         folder, name = cache_folder() / "index" / "manifests", hashlib.sha256(self._data).hexdigest()
         with suppress(OSError, KeyError, TypeError, ValueError, DamagedIndexError):

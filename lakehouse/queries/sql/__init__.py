@@ -9,6 +9,8 @@ Traps of DuckDB 2.0 that a query should know:
   parameter instead.
 - `now()` has a zone and the columns have none: compare with `now()::TIMESTAMP`.
 - The sum of BIGINT is a HUGEINT, which comes out as a decimal: write `sum(size)::BIGINT`.
+- Among rows of equal time an as-of join takes any where DuckDB does it; where we do, the last that arrived
+  when it looks back, and the first when it looks ahead. `explain` says whose it is.
 - `1 // 0` and `1 % 0` are errors, `1 / 0` is infinity: write `nullif(…, 0)`.
 """
 

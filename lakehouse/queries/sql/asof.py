@@ -12,13 +12,13 @@ from lakehouse.queries.sql.asof_shape import AsofJoin, find_asof, without_asof
 from lakehouse.queries.sql.bounds import ANY
 from lakehouse.queries.sql.choice import Source, columns_of, decoded_row_count, select
 from lakehouse.queries.sql.decoded import LazyTable
+from lakehouse.queries.sql.tree import Statement, nodes
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:
     import duckdb
 
     from lakehouse.names import ProductName
-    from lakehouse.queries.sql.tree import Statement
     from lakehouse.queries.sql.views import View
 
 MOST_MATCHED_VALUES = 50_000_000
@@ -59,6 +59,20 @@ def with_matched_rows(
         views: files of every product that it names.
         named: the folded names of columns that it can use; None for all.
     """
+    try:
+        return _with_matched_rows(connection, statement, views, named)
+    except RecursionError:
+        return "it is nested too deeply"
+
+
+def _with_matched_rows(
+    connection: duckdb.DuckDBPyConnection,
+    statement: Statement,
+    views: Mapping[ProductName, View],
+    named: frozenset[str] | None,
+) -> tuple[Statement, MatchedRows] | str | None:
+    if not any(node.get("ref_type") == "ASOF" for node in nodes(statement.node)):
+        return None
     found = find_asof(statement.node, {name: view.state.schema for name, view in views.items()})
     if not isinstance(found, AsofJoin):
         return found

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse.errors import QueryError
 from lakehouse.names import ProductName
 from lakehouse.queries.sql.sandbox import product_of
 from lakehouse.queries.sql.shapes import Shapes, With, with_names
@@ -88,10 +89,15 @@ def without_asof(
     connection: duckdb.DuckDBPyConnection, statement: Statement, join: AsofJoin
 ) -> Statement | None:
     """Return a statement that reads matched rows instead of the join; None where it can not be written."""
+    import duckdb
+
     tree = _replaced(statement.node, join.node, _positional(join))
     document = json.dumps({"error": False, "statements": [{"node": tree}]})
-    rows = connection.sql("SELECT json_deserialize_sql($tree)", params={"tree": document}).fetchall()
-    again = parse(connection, rows[0][0])
+    try:
+        rows = connection.sql("SELECT json_deserialize_sql($tree)", params={"tree": document}).fetchall()
+        again = parse(connection, rows[0][0])
+    except (duckdb.Error, QueryError):
+        return None
     return again if _without_places(again.node) == _without_places(tree) else None
 
 

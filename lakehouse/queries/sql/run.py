@@ -2,7 +2,8 @@
 
 The text that runs is the text that was written, not one that is generated from the checked tree. It is safe
 because the tree that is checked comes from the parser that runs it, and it is exact because nothing is
-rewritten: products are views of their own names, parameters are bound by DuckDB.
+rewritten: products are views of their own names, parameters are bound by DuckDB. The one exception is an
+as-of join that we do: see `asof_shape.py`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import lakehouse
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions import blocks
 from lakehouse.partitions.cache_hits import Hits, cached_row_groups
-from lakehouse.partitions.columns import VARIABLE, ColumnCache, column_cache
+from lakehouse.partitions.columns import VARIABLE, ColumnCache, column_cache, writer
 from lakehouse.partitions.columns.checksum import checksum
 from lakehouse.partitions.numeric import decode_columns
 from lakehouse.partitions.selection import select_pieces
@@ -84,6 +84,20 @@ def test_the_second_question_decodes_nothing(
 def uncached_part(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
     day = pl.col("time").dt.date().cast(pl.Int32)
     return frame.filter((pl.col("symbol") == symbol) & (day >= 1) & (day < 3)).select("price")
+
+
+def test_what_waits_to_be_written_is_not_decoded_again(
+    columns: ColumnCache, product: Make, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 3600.0)
+    made = product(ticks(300))
+    good = made.read().to_polars()
+    assert not files_of(columns)
+    with nothing_decoded(monkeypatch):
+        assert made.read().to_polars().equals(good)
+    assert columns.flush()
+    with nothing_decoded(monkeypatch):
+        assert made.read().to_polars().equals(good)
 
 
 def test_whole_row_groups_are_not_copied(

@@ -297,6 +297,17 @@ def test_old_indexes_are_deleted(lake: Path, cache: Path) -> None:
     assert fresh.transactions == {f"{number}": 140 - 119 + number for number in range(120)}
 
 
+def test_the_indexes_of_all_tables_have_a_bound(
+    lake: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old,) = cache.iterdir()
+    monkeypatch.setattr(indexed, "_ROOM", sum(path.stat().st_size for path in old.iterdir()))
+    commit(table_of(tmp_path / "other", LAYOUTS[0]), rows(("A", 1, 1.0)))
+    assert not list(old.iterdir())
+    assert [len(list(folder.iterdir())) for folder in cache.iterdir() if folder != old] == [2]
+    assert table_of(lake).head().rows == 400
+
+
 def test_many_may_make_an_index_at_once(lake: Path, cache: Path) -> None:
     shutil.rmtree(cache)
     with ThreadPoolExecutor(8) as pool:

@@ -29,7 +29,7 @@ OURS = [
     f"{COUNT} {T} t ASOF JOIN {Q} q ON t.symbol = q.symbol AND t.time <= q.time",
     f"{COUNT} {T} t ASOF LEFT JOIN {Q} q ON t.symbol = q.symbol AND t.time < q.time",
     f"{COUNT} {JOIN} WHERE t.symbol IN ('A', 'C') AND t.time >= '2024-01-05' AND t.time < $end",
-    f"{COUNT} {JOIN} WHERE q.bid > 50",
+    f"{COUNT} {JOIN} WHERE q.time > '2024-01-06'",
     f"SELECT t.symbol, t.time FROM {JOIN} WHERE t.symbol = 'B' ORDER BY ALL LIMIT 9",
     f"WITH t AS (FROM {T}), q AS (SELECT * FROM {Q}) {COUNT} t ASOF JOIN q {ON}",
     f"WITH a AS (FROM {T}), t AS (FROM a) {COUNT} t ASOF JOIN (FROM {Q}) q {ON} WHERE t.time < '2024-01-07'",
@@ -53,7 +53,7 @@ LEFT_TO_DUCKDB = [
     ),
     (f"{COUNT} {T} t ASOF JOIN signals.scores q ON t.symbol = q.name AND t.time >= q.moment", ""),
     (f"{COUNT} {T} t ASOF RIGHT JOIN {Q} q {ON}", "INNER nor LEFT"),
-    (f"{COUNT} {T} t ASOF JOIN (FROM {Q} WHERE bid > 50) q {ON}", "the whole of a product"),
+    (f"{COUNT} {T} t ASOF JOIN (FROM {Q} WHERE time > '2024-01-04') q {ON}", "the whole of a product"),
     (f"{COUNT} {T} t ASOF JOIN (FROM {Q} ORDER BY ALL LIMIT 50) q {ON}", "the whole of a product"),
     (f"{COUNT} {T} t ASOF JOIN {Q} AS q(symbol, time, a, b) {ON}", "the whole of a product"),
     (f"{COUNT} {JOIN} ASOF JOIN {Q} AS r ON t.symbol = r.symbol AND t.time >= r.time", "several"),
@@ -111,6 +111,22 @@ def test_a_join_that_is_too_large_to_hold_is_left_to_duckdb(
         False,
         ("The as-of join is left to DuckDB: its rows are too many to hold.",),
     )
+
+
+def test_positional_parameters_stay_in_their_places(desk: Any) -> None:
+    text = f"SELECT ? AS a, count(*), ? AS b FROM {JOIN} WHERE t.symbol = ? AND t.price > ?"
+    values = ["x", 7, "B", 20.0]
+    ours = explain_sql(text, desk.resolve, parameters=values, known=desk.known)
+    assert ours[T].engine == "as-of kernel"
+    assert desk.rows(text, values) == desk.rows(text, values, engine="parquet")
+
+
+@pytest.mark.parametrize("terms", [100, 200, 300])
+def test_deep_nesting_has_its_answer(desk: Any, terms: int) -> None:
+    deep = "+".join(["t.price"] * terms)
+    text = f"SELECT sum({deep})::BIGINT FROM {JOIN}"
+    assert desk.rows(text) == desk.rows(text, engine="parquet")
+    assert len(desk.rows(f"SELECT {deep} FROM {T} AS t")) == len(desk.frames[T])
 
 
 def test_what_no_row_is_needed_of_stays_empty(desk: Any) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given, note, reject
 from hypothesis import strategies as st
 
 from lakehouse.errors import QueryError
@@ -91,13 +91,13 @@ PARTS = [
     "SELECT symbol, time, {column} FROM {table} WHERE {other} IS NOT NULL",
     "SELECT DISTINCT * FROM {table}",
     "FROM {table} UNION ALL FROM {table}",
-    "FROM {table} ORDER BY 3 LIMIT 7",
+    "FROM {table} ORDER BY 3, 1, 2, 4 LIMIT 7",
     "SELECT t.* FROM {table} AS t SEMI JOIN market_data.quotes AS q USING (symbol)",
     "FROM {table} ORDER BY ALL LIMIT 9",
     "SELECT symbol, time, {column}, {other} FROM {table} ORDER BY ALL LIMIT 9",
     "SELECT * REPLACE ({other} + 1 AS {column}) FROM {table}",
     "SELECT symbol, max({column}) AS {column}, min({other}) AS {other} FROM {table} GROUP BY ALL",
-    "SELECT * FROM {table} QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY {other}) = 1",
+    "SELECT * FROM {table} QUALIFY rank() OVER (PARTITION BY symbol ORDER BY {other}) = 1",
 ]
 USES = [
     "SELECT count(*) FROM ({part})",
@@ -120,7 +120,7 @@ def test_answers_are_the_same_without_the_other_columns(
     try:
         expected = sorted(map(repr, desk.rows(text, engine="parquet")))
     except QueryError:
-        pytest.skip("DuckDB does not accept this one")
+        reject()  # DuckDB does not accept this one
     assert sorted(map(repr, desk.rows(text, engine="decoded"))) == expected
     names = named(text)
     assert names is None or scanned(desk, text) <= names

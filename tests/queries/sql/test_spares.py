@@ -1,0 +1,94 @@
+"""Instances made ahead: each is used by one query, and none is made for a process that asks once."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.queries.sql.engine import Engine
+from lakehouse.queries.sql.spares import Spares, spares
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_each_is_given_once_and_holds_nothing() -> None:
+    spares = Spares()
+    taken = [spares.take() for _ in range(4)]
+    assert len({id(each) for each in taken}) == 4
+    for each in taken:
+        each.execute("CREATE TABLE mine AS SELECT 1")
+        assert each.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(1,)]
+        spares.give_back(each)
+
+
+def test_threads_never_get_the_same_one() -> None:
+    spares = Spares()
+    taken: list[duckdb.DuckDBPyConnection] = []
+
+    def take() -> None:
+        taken.extend(spares.take() for _ in range(3))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(each) for each in taken}) == 12
+
+
+def test_a_spare_has_the_settings_of_every_engine() -> None:
+    names = (
+        "('TimeZone', 'asof_loop_join_threshold', 'python_enable_replacements', 'autoload_known_extensions')"
+    )
+    for _ in range(3):
+        engine = Engine()
+        rows = engine.connection.sql(
+            f"SELECT name, value FROM duckdb_settings() WHERE name IN {names}"
+        ).fetchall()
+        engine.close()
+        assert dict(rows) == {
+            "TimeZone": "UTC",
+            "asof_loop_join_threshold": "0",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+        }
+
+
+def test_an_engine_that_goes_away_in_a_collection_waits_for_no_lock() -> None:
+    """A collection may begin while the lock of the spares is held: it once waited for itself."""
+    circle: list[Any] = [Engine(), Engine()]
+    circle.append(circle)
+    del circle
+
+    def collect() -> None:
+        with spares()._lock:
+            gc.collect()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_a_process_that_asks_once_makes_one() -> None:
+    code = """
+import threading
+from lakehouse.queries.sql import run_sql
+ask = lambda: run_sql("SELECT 42 AS x", lambda name: None, known=list).read_all().num_rows
+ask()
+once = [each.name for each in threading.enumerate() if each.name.startswith("lakehouse-duckdb")]
+ask()
+twice = [each.name for each in threading.enumerate() if each.name.startswith("lakehouse-duckdb")]
+print(len(once), len(twice))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
+    )
+    assert found.stdout.split() == [b"0", b"1"]
