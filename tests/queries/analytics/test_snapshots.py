@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from lakehouse import analytics
 from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.partitions import blocks
+from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection
 from tests.queries.analytics.conftest import START, Make, Ticks
 
@@ -38,9 +38,8 @@ def test_one_row_group_of_each_symbol_is_decoded(
     rows = ticks(4000).unique(["symbol", "time"])
     product = make(rows)
     decoded: list[int] = []
-    read_groups = blocks.read_groups
 
-    def counted(store: Any, selection: Selection, columns: Sequence[str], **more: Any) -> Any:
+    def counted(store: Any, selection: Selection, columns: list[str], **more: Any) -> Any:
         decoded.extend(selection.groups)
         return read_groups(store, selection, columns, **more)
 
