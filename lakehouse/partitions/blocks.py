@@ -33,27 +33,45 @@ _FASTER = 16
 """how much faster the checksum of a row group is compared than its pages are decoded"""
 
 
-def cut_blocks(selections: Sequence[Selection], fields: Sequence[pa.Field]) -> list[Block]:
-    """Cut selections into blocks: neighbours in the cache, and of the rest about equal work.
+def cut_blocks(
+    selections: Sequence[Selection], fields: Sequence[pa.Field], *, tasks: int = _TASKS
+) -> list[Block]:
+    """Cut selections into blocks, in their order: neighbours in the cache, and of the rest about equal work.
 
     Args:
         selections: of files.
         fields: the columns wanted, as stored.
+        tasks: that share what is not in the cache.
     """
     cached = [_whole_groups(selection, fields) for selection in selections]
+    groups = [np.array(selection.groups, np.int64) for selection in selections]
     sizes = [np.diff(selection.footer.group_starts) for selection in selections]
-    rest = [
-        np.array([group for group in selection.groups if not whole[group]], np.int64)
-        for selection, (whole, _) in zip(selections, cached, strict=True)
-    ]
-    rows = sum(int(size[groups].sum()) for size, groups in zip(sizes, rest, strict=True))
-    most = max(rows // _TASKS, _WORTH_A_TASK // max(1, len(fields)), 1)
+    rows = sum(
+        int(size[mine[~whole[mine]]].sum())
+        for mine, size, (whole, _) in zip(groups, sizes, cached, strict=True)
+    )
+    most = max(rows // tasks, _WORTH_A_TASK // max(1, len(fields)), 1)
     blocks: list[Block] = []
-    for selection, (whole, joins), size, groups in zip(selections, cached, sizes, rest, strict=True):
-        ready = np.array([group for group in selection.groups if whole[group]], np.int64)
-        parts = [*_neighbours(ready, joins), *_shares(groups, size, most)]
-        blocks += [Block(selection, tuple(part.tolist()), int(size[part].sum())) for part in parts]
+    for selection, mine, size, (whole, joins) in zip(selections, groups, sizes, cached, strict=True):
+        for run in np.split(mine, run_starts(whole[mine])[1:]) if len(mine) else []:
+            parts = _neighbours(run, joins) if whole[run[0]] else _shares(run, size, most)
+            blocks += [Block(selection, tuple(part.tolist()), int(size[part].sum())) for part in parts]
     return blocks
+
+
+def read_columns(store: Store, selection: Selection, fields: Sequence[pa.Field]) -> pa.Table:
+    """Return columns of the row groups of one file, one after the other: from the cache, or decoded here.
+
+    Raises:
+        IntegrityError: the file is gone, or a page can not be decoded.
+    """
+    if not fields:
+        return read_groups(store, selection, [])
+    blocks = cut_blocks([selection], fields, tasks=1)
+    columns = decode_blocks(store, blocks, fields)
+    return pa.Table.from_arrays(
+        [pa.chunked_array(columns[field.name], field.type) for field in fields], schema=pa.schema(fields)
+    )
 
 
 def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Field]) -> Columns:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import distinct
@@ -44,21 +43,6 @@ def gather(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.Ch
     cuts = [0, *borders.tolist(), len(slices)]
     chunks = [pa.concat_arrays(slices[low:high]) for low, high in pairwise(cuts)]
     return pa.chunked_array(chunks, kind)
-
-
-def gather_values(values: Sequence[npt.NDArray[np.generic]], spans: Spans) -> npt.NDArray[np.generic]:
-    """Return the rows of spans of one column of numpy arrays, read-only; one span alone is not copied."""
-    if not len(spans):
-        return values[0][:0] if values else np.zeros(0)
-    parts = [
-        values[block][start : start + length]
-        for block, start, length in zip(
-            spans.block.tolist(), spans.start.tolist(), spans.length.tolist(), strict=True
-        )
-    ]
-    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    found.flags.writeable = False
-    return found
 
 
 def symbol_text(symbols: Sequence[str], ranks: Sequence[int], lengths: Sequence[int]) -> pa.ChunkedArray:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import int64_array, integers, times_of
-from lakehouse.partitions.row_groups import columns_of, read_groups
+from lakehouse.partitions.blocks import read_columns
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
-from lakehouse.schema import SEQUENCE, arrow_type, stored_type
+from lakehouse.schema import SEQUENCE, arrow_type, stored_schema
 from lakehouse.times import Interval
 
 _LONG_SPAN = 64
@@ -196,13 +196,8 @@ def _read(
     schema = state.schema
     needed = [*names, *((schema.time,) if schema.time and timed else ())]
     needed += [SEQUENCE] if ranked and schema.has_sequence else []
-    stored = columns_of(selection)
-    present = [name for name in dict.fromkeys(needed) if name in stored]
-    table = read_groups(state.store, selection, present)
-    for name in names:
-        if name not in stored:  # a column of a later contract version
-            table = table.append_column(name, pa.nulls(table.num_rows, stored_type(schema[name].type)))
-    return table
+    stored = stored_schema(schema)
+    return read_columns(state.store, selection, [stored.field(name) for name in dict.fromkeys(needed)])
 
 
 def _cut(spans: _Spans, selections: Sequence[Selection], times: list[Integers], interval: Interval) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.partitions import gathering
-from lakehouse.partitions.gathering import gather, gather_values, symbol_text
+from lakehouse.partitions.gathering import gather, symbol_text
 from lakehouse.partitions.spans import Spans, limited, ordered
 
 BLOCKS = [list(range(40)), [*range(100, 120), None], list(range(200, 260))]
@@ -54,13 +54,6 @@ def test_all_ways_give_the_rows_of_the_spans(
     ]
     assert got.type == kind
     assert got.to_pylist() == joined.to_pylist() == wanted
-
-
-@given(rows=SPANS)
-def test_arrays_of_numbers_are_gathered_alike(rows: list[tuple[int, int, tuple[int, int]]]) -> None:
-    values = [np.array([-1 if value is None else value for value in block]) for block in BLOCKS]
-    got = gather_values(values, spans_of(rows))
-    assert got.tolist() == [-1 if value is None else value for value in expected(rows)]
 
 
 @given(rows=SPANS, seed=st.integers(0, 2**32 - 1))

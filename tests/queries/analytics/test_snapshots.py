@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 
 from lakehouse import analytics
 from lakehouse.errors import ArgumentError, NotFoundError
+from lakehouse.partitions import blocks
+from lakehouse.partitions.row_groups import read_groups
 from lakehouse.partitions.selection import Selection
-from lakehouse.queries import gathering
 from tests.queries.analytics.conftest import START, Make, Ticks
 
 
@@ -38,13 +38,12 @@ def test_one_row_group_of_each_symbol_is_decoded(
     rows = ticks(4000).unique(["symbol", "time"])
     product = make(rows)
     decoded: list[int] = []
-    read_groups = gathering.read_groups  # type: ignore[attr-defined]
 
-    def counted(store: Any, selection: Selection, columns: Sequence[str], **more: Any) -> Any:
+    def counted(store: Any, selection: Selection, columns: list[str], **more: Any) -> Any:
         decoded.extend(selection.groups)
-        return read_groups(store, selection, columns, **more)  # type: ignore[arg-type]
+        return read_groups(store, selection, columns, **more)
 
-    monkeypatch.setattr(gathering, "read_groups", counted)
+    monkeypatch.setattr(blocks, "read_groups", counted)
     found = analytics.market_snapshot(product, START + 2 * 86_400 * 10**9 + 12 * 3600 * 10**9).read()
     assert len(found) == 4
     assert len(decoded) <= 4
