@@ -25,6 +25,7 @@ from lakehouse.partitions.threads import workers
 from lakehouse.schema import RAW_PREFIX, TableSchema, arrow_type, stored_type
 
 _SAMPLE = 4_096
+_UTC = "UTC"
 _PART = 1 << 20
 
 
@@ -237,7 +238,7 @@ def _as_instants(
     except pa.ArrowInvalid:
         instants = column.cast(wanted, safe=False)
         bad = pc.fill_null(pc.not_equal(instants.cast(column.type, safe=False), column), False)
-    if naive is not None:
+    if naive is not None and time_zone != _UTC:
         wrapped = _wrapped(naive, column)
         bad = wrapped if bad is None else pc.or_(bad, wrapped)
     return instants.cast(stored_type(target)), bad
@@ -256,6 +257,8 @@ def _localised(column: pa.ChunkedArray, name: str, time_zone: str | None) -> pa.
             f"The times in column {name!r} have no time zone.",
             hint="Say which one they are in: time_zone='America/New_York', or 'UTC'.",
         )
+    if time_zone == _UTC:  # nothing moves, so no time is looked up in the rules of a zone
+        return column.cast(pa.timestamp(column.type.unit, _UTC))
     try:
         return pc.assume_timezone(column, time_zone, ambiguous="raise", nonexistent="raise")
     except (pa.ArrowInvalid, TypeError) as error:

@@ -17,7 +17,7 @@ from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import select_pieces, whole
-from lakehouse.partitions.sorting import Symbols, sort_order, tie_ranks
+from lakehouse.partitions.sorting import Symbols, rows_of, sort_order, sorted_runs, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import MAX_NS, Interval
@@ -235,26 +235,40 @@ def sequenced(
         places: (n_rows,) ranks that are given, -1 for none.
     """
     schema = state.schema
-    symbols, times = _order_keys(rows, schema)
-    order = sort_order(symbols.codes, times)
-    codes = symbols.codes
-    if order is not None:
-        codes = np.repeat(np.arange(len(symbols.names), dtype=np.int32), np.bincount(codes))
-        rows = _reordered(rows, order, schema, Symbols(codes, symbols.names))
-        times = times_of(rows, schema)
-    elif schema.symbol:
-        rows = _with_symbol(rows, schema, symbols)
+    rows, codes, order = _in_order(rows, schema)
     if not schema.has_sequence:
         return rows
+    times = times_of(rows, schema)
     ranks = tie_ranks(codes, times)
     if not fresh and rows.num_rows:
         ranks = ranks + _stored_counts(state, rows, scope)
     if places is None or not np.any(places >= 0):
         return rows.append_column(SEQUENCE, pa.array(ranks, pa.int32()))
-    given = places if order is None else places[order]
+    given = places if order is None else places[order()]
     ranks = np.where(given >= 0, given, ranks)
-    rows, order = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
-    return rows if order is None else take_rows(rows, order)
+    rows, again = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
+    return rows if again is None else take_rows(rows, again)
+
+
+def _in_order(
+    rows: pa.Table, schema: TableSchema
+) -> tuple[pa.Table, npt.NDArray[np.int32], Callable[[], npt.NDArray[np.int64]] | None]:
+    """Sort rows by symbol and time; return also the ranks of their symbols, and the order (None: as it was).
+
+    A frame symbol by symbol is not copied: its runs become slices, which are joined where files are written.
+    """
+    symbols, times = _order_keys(rows, schema)
+    spans = None if times is None or not schema.symbol else sorted_runs(symbols.codes, times)
+    if spans is not None and np.all(spans[0][1:] > spans[0][:-1]):
+        return _with_symbol(rows, schema, symbols), symbols.codes, None
+    order = sort_order(symbols.codes, times) if spans is None else None
+    if spans is None and order is None:
+        return _with_symbol(rows, schema, symbols) if schema.symbol else rows, symbols.codes, None
+    codes = np.repeat(np.arange(len(symbols.names), dtype=np.int32), np.bincount(symbols.codes))
+    if spans is not None:
+        moved = pa.concat_tables([rows.slice(a, b - a) for a, b in zip(*spans, strict=True)])
+        return _with_symbol(moved, schema, Symbols(codes, symbols.names)), codes, lambda: rows_of(*spans)
+    return _reordered(rows, order, schema, Symbols(codes, symbols.names)), codes, lambda: order
 
 
 def _reordered(

@@ -32,7 +32,7 @@ from lakehouse.partitions.layout import (
     period_starts,
     row_width,
 )
-from lakehouse.partitions.segments import describe_segments
+from lakehouse.partitions.segments import Directory, RunStatistics, describe_segments
 from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import DataFile
 from lakehouse.partitions.threads import abreast, workers
@@ -183,7 +183,7 @@ def _write(
         max_time=None if times is None else int(times.max()),
         columns=tuple(name for name in schema.names if name in rows.column_names),
     )
-    return WrittenFile(file, _statistics(rows, partition))
+    return WrittenFile(file, _statistics(rows, partition, segments.result()))
 
 
 def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
@@ -196,7 +196,7 @@ def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _statistics(rows: pa.Table, partition: Partition) -> dict[str, Any]:
+def _statistics(rows: pa.Table, partition: Partition, directory: Directory) -> dict[str, Any]:
     """Return Delta statistics: exact ranges, left out where JSON or readers would bend them."""
     smallest, largest = {}, {}
     outside = {name for name, _ in partition}
@@ -209,14 +209,21 @@ def _statistics(rows: pa.Table, partition: Partition) -> dict[str, Any]:
             or len(column) == column.null_count
         ):
             continue
-        if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
-            continue
-        values = column.combine_chunks().dictionary if pa.types.is_dictionary(column.type) else column
-        low, high = (_plain(value, column.type) for value in pc.min_max(values).values())
-        if _fits_json(low) and _fits_json(high):
-            smallest[name], largest[name] = low, high
+        found = _range(column, directory.statistics.get(name))
+        if found is not None and all(map(_fits_json, found)):
+            smallest[name], largest[name] = found
     nulls = {name: rows.column(name).null_count for name in rows.column_names if name not in outside}
     return {"numRecords": rows.num_rows, "minValues": smallest, "maxValues": largest, "nullCount": nulls}
+
+
+def _range(column: pa.ChunkedArray, runs: RunStatistics | None) -> tuple[Any, Any] | None:
+    """Return the smallest and the largest value of a column that has any; None where one is NaN."""
+    if runs is not None and pa.types.is_floating(column.type):  # the directory has found them already
+        bounds = float(runs.low.min()), float(runs.high.max())
+        return bounds if int(runs.missing.sum()) == column.null_count else None
+    values = column.combine_chunks().dictionary if pa.types.is_dictionary(column.type) else column
+    low, high = (_plain(value, column.type) for value in pc.min_max(values).values())
+    return low, high
 
 
 def _plain(value: pa.Scalar, kind: pa.DataType) -> Any:
