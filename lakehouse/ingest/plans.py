@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import KeyConflictError
-from lakehouse.partitions.arrays import integers, take_rows, times_of
+from lakehouse.partitions.arrays import Integers, integers, take_rows, times_of
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
@@ -244,7 +244,9 @@ def sequenced(
         ranks = ranks + _stored_counts(state, rows, scope)
     if places is None or not np.any(places >= 0):
         return rows.append_column(SEQUENCE, pa.array(ranks, pa.int32()))
-    given = places if order is None else places[order()]
+    if isinstance(order, tuple):
+        order = rows_of(*order)
+    given = places if order is None else places[order]
     ranks = np.where(given >= 0, given, ranks)
     rows, again = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
     return rows if again is None else take_rows(rows, again)
@@ -252,23 +254,34 @@ def sequenced(
 
 def _in_order(
     rows: pa.Table, schema: TableSchema
-) -> tuple[pa.Table, npt.NDArray[np.int32], Callable[[], npt.NDArray[np.int64]] | None]:
-    """Sort rows by symbol and time; return also the ranks of their symbols, and the order (None: as it was).
+) -> tuple[pa.Table, npt.NDArray[np.int32], Integers | tuple[Integers, Integers] | None]:
+    """Sort rows by symbol and time.
 
     A frame symbol by symbol is not copied: its runs become slices, which are joined where files are written.
+
+    Returns:
+        The sorted rows, the ranks of their symbols, and where they were: their old rows, or first rows and
+        ends of runs of them; None where they are in order already.
     """
     symbols, times = _order_keys(rows, schema)
-    spans = None if times is None or not schema.symbol else sorted_runs(symbols.codes, times)
-    if spans is not None and np.all(spans[0][1:] > spans[0][:-1]):
+    runs = None if times is None or not schema.symbol else sorted_runs(symbols.codes, times)
+    order = sort_order(symbols.codes, times) if runs is None else runs[0]
+    if order is None or (runs is not None and bool(np.all(order[1:] > order[:-1]))):
         return _with_symbol(rows, schema, symbols), symbols.codes, None
-    order = sort_order(symbols.codes, times) if spans is None else None
-    if spans is None and order is None:
-        return _with_symbol(rows, schema, symbols) if schema.symbol else rows, symbols.codes, None
     codes = np.repeat(np.arange(len(symbols.names), dtype=np.int32), np.bincount(symbols.codes))
-    if spans is not None:
-        moved = pa.concat_tables([rows.slice(a, b - a) for a, b in zip(*spans, strict=True)])
-        return _with_symbol(moved, schema, Symbols(codes, symbols.names)), codes, lambda: rows_of(*spans)
-    return _reordered(rows, order, schema, Symbols(codes, symbols.names)), codes, lambda: order
+    ranked = Symbols(codes, symbols.names)
+    if runs is None:
+        return _reordered(rows, order, schema, ranked), codes, order
+    return _with_symbol(_slices(rows, runs), schema, ranked), codes, runs
+
+
+def _slices(rows: pa.Table, runs: tuple[Integers, Integers]) -> pa.Table:
+    return pa.concat_tables(
+        [
+            rows.slice(start, stop - start)
+            for start, stop in zip(*(side.tolist() for side in runs), strict=True)
+        ]
+    )
 
 
 def _reordered(
@@ -283,7 +296,9 @@ def _reordered(
 
 
 def _with_symbol(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
-    return rows.set_column(rows.schema.get_field_index(schema.symbol), str(schema.symbol), symbols.array())
+    if not schema.symbol:
+        return rows
+    return rows.set_column(rows.schema.get_field_index(schema.symbol), schema.symbol, symbols.array())
 
 
 def rows_inside(rows: pa.Table, schema: TableSchema, scope: Scope) -> Booleans:

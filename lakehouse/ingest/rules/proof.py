@@ -7,10 +7,10 @@ null too, so it may fail where no row breaks the rule, but never the other way r
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from lakehouse.partitions.segments import view_of
 from lakehouse.partitions.threads import side_by_side
@@ -18,6 +18,7 @@ from lakehouse.partitions.threads import side_by_side
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from lakehouse.catalog.rule import Rule
@@ -39,7 +40,7 @@ def kept_rules(rows: pa.Table, rules: Sequence[Rule], schema: TableSchema) -> fr
     sure = {rule.name for rule in rules if rule.kind in _PROOFS}
     if schema.time is not None and any(rule.kind == "monotonic_time" for rule in rules):
         times = [view_of(chunk) for chunk in rows.column(schema.time).chunks if len(chunk)]
-        if all(map(_rises, times)) and all(a[-1] <= b[0] for a, b in zip(times, times[1:], strict=False)):
+        if all(map(_rises, times)) and all(a[-1] <= b[0] for a, b in pairwise(times)):
             return _sure(rows, rules, sure) | {rule.name for rule in rules if rule.kind == "monotonic_time"}
     return _sure(rows, rules, sure)
 
