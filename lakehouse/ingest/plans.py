@@ -19,10 +19,13 @@ from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import select_pieces, whole
 from lakehouse.partitions.sorting import Symbols, rows_of, sort_order, sorted_runs, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.partitions.threads import side_by_side
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import MAX_NS, Interval
 
 Booleans = npt.NDArray[np.bool_]
+
+_FEW_RUNS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +279,17 @@ def _in_order(
 
 
 def _slices(rows: pa.Table, runs: tuple[Integers, Integers]) -> pa.Table:
-    return pa.concat_tables(
+    """Put runs of rows one after another; where there are many, as whole columns, which are quick to cut."""
+    moved = pa.concat_tables(
         [
             rows.slice(start, stop - start)
             for start, stop in zip(*(side.tolist() for side in runs), strict=True)
         ]
     )
+    if len(runs[0]) <= _FEW_RUNS:
+        return moved
+    columns = side_by_side(lambda column: column.combine_chunks(), moved.columns)
+    return pa.Table.from_arrays(columns, schema=moved.schema)
 
 
 def _reordered(

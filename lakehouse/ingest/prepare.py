@@ -127,10 +127,11 @@ def _unreachable(gated: Gated, contract: Contract) -> dict[str, Booleans]:
         return {}
     values = gated.rows.column(schema.time)
     unit = _NANOSECONDS[schema[schema.time].type]
-    counts = (values.cast(pa.int32()) if pa.types.is_date32(values.type) else values).cast(pa.int64())
+    counts = values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())
     first, last = -(-MIN_NS // unit), (MAX_NS - 1) // unit  # intervals are half open
     if _lies_within(counts, first, last):
         return {}
+    counts = counts.cast(pa.int64())
     outside = pc.or_(pc.less(counts, first), pc.greater(counts, last))
     flag = _booleans(pc.fill_null(outside, False))
     return {f"range:{schema.time}": flag} if flag.any() else {}

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.partitions import digest as digests
-from lakehouse.partitions.arrays import distinct, int64_array, times_of
+from lakehouse.partitions.arrays import distinct, take_rows, times_of
 from lakehouse.partitions.encoding import OWN_ROW_GROUP, encode
 from lakehouse.partitions.layout import (
     LARGEST_GOOD_FILE_IN_BYTES,
@@ -173,7 +173,7 @@ def _split(
             spans = zip(starts[runs].tolist(), stops[runs].tolist(), strict=True)
             part = pa.concat_tables([rows.slice(start, stop - start) for start, stop in spans])
         else:
-            part = rows.take(int64_array(rows_of(starts[runs], stops[runs])))
+            part = take_rows(rows, rows_of(starts[runs], stops[runs]))
         if schema.symbol:
             codes = np.repeat(symbols.codes[starts[runs]], stops[runs] - starts[runs])
             place = rows.schema.get_field_index(schema.symbol)
