@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -10,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import int64_array, integers, times_of
+from lakehouse.partitions.arrays import distinct, int64_array, integers, times_of
 from lakehouse.partitions.blocks import read_columns
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
+from lakehouse.queries.buckets import place_of
 from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
 from lakehouse.schema import SEQUENCE, arrow_type, stored_schema
 from lakehouse.times import Interval
@@ -122,11 +124,10 @@ def is_plain(column: pa.ChunkedArray | pa.Array) -> bool:
 
 def _plan(selections: Sequence[Selection], symbols: tuple[str, ...]) -> _Spans:
     """Order the pieces by (symbol, time), and find those of several files that overlap."""
-    rank = {symbol: position for position, symbol in enumerate(symbols)}
     sizes = [len(selection.pieces) for selection in selections]
     part = np.repeat(np.arange(len(selections)), sizes)
     piece = _joined([selection.pieces for selection in selections])
-    code = _joined([_codes(selection, rank) for selection in selections])
+    code = _joined([_codes(selection, symbols) for selection in selections])
     first = _joined([selection.footer.first[selection.pieces] for selection in selections])
     last = _joined([selection.footer.last[selection.pieces] for selection in selections])
     start = _joined([_starts(selection) for selection in selections])
@@ -155,19 +156,27 @@ def _clusters(part: Integers, code: Integers, first: Integers, last: Integers) -
     return found
 
 
-def _codes(selection: Selection, rank: dict[str, int]) -> Integers:
-    table = np.array([rank.get(symbol, -1) for symbol in selection.footer.symbols], np.int64)
-    codes: Integers = table[selection.footer.code[selection.pieces]]
-    return codes
+def _codes(selection: Selection, symbols: tuple[str, ...]) -> Integers:
+    """Return the positions of the pieces' symbols among the wanted ones, which hold all of them."""
+    footer = selection.footer
+    codes: Integers = footer.code[selection.pieces].astype(np.int64)
+    begin = place_of(symbols, footer.symbols)
+    if begin is not None:
+        return codes - begin
+    used = distinct(codes)
+    rank = np.zeros(len(footer.symbols), np.int64)
+    rank[used] = [bisect_left(symbols, footer.symbols[code]) for code in used.tolist()]
+    return rank[codes]
 
 
 def _starts(selection: Selection) -> Integers:
     """Return where each piece begins in the concatenation of the row groups that are read."""
     footer, pieces = selection.footer, selection.pieces
-    groups, place = np.unique(footer.group[pieces], return_inverse=True)
-    sizes = np.diff(footer.group_starts)[groups]
-    starts: Integers = (np.cumsum(sizes) - sizes)[place] + footer.start[pieces]
-    starts -= footer.group_starts[footer.group[pieces]]
+    group = footer.group[pieces]
+    taken = np.zeros(len(footer.group_starts) - 1, np.int64)
+    taken[group] = np.diff(footer.group_starts)[group]
+    shift = np.cumsum(taken) - taken - footer.group_starts[:-1]
+    starts: Integers = shift[group] + footer.start[pieces]
     return starts
 
 
