@@ -15,7 +15,7 @@ from lakehouse.times import MAX_NS, MIN_NS, Interval
 MOST_ROWS = 1 << 19
 """rows of one task, as far as symbols and row groups can be cut"""
 _FEWEST_ROWS = 1 << 16
-_SLAB_ROWS = 1 << 19
+_SLAB_ROWS = 1 << 20
 """of an operation with a result as long as the rows: a bucket of one slab is put in order once"""
 _TASKS_A_THREAD = 4
 _MOST_SLABS = 16

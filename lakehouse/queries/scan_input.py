@@ -15,7 +15,7 @@ from lakehouse.errors import ArgumentError
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.queries.buckets import Pieces
-from lakehouse.queries.gathering import Wanted, gather
+from lakehouse.queries.gathering import Wanted, codes_of, gather
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.rows import Integers, Rows
 from lakehouse.queries.scan import Scan
@@ -44,24 +44,20 @@ class ScanInput(Input):
     @cached_property
     def _owned(self) -> tuple[Pieces, Integers, Integers]:
         """Return the pieces, and for each the selection and the position in its footer."""
-        names = sorted({symbol for selection in self._selections for symbol in selection.symbols})
-        rank = {symbol: code for code, symbol in enumerate(names)}
+        names = tuple(sorted({symbol for selection in self._selections for symbol in selection.symbols}))
         parts: list[tuple[Any, ...]] = []
         groups = 0
         for number, selection in enumerate(self._selections):
             footer, piece = selection.footer, selection.pieces
-            code = footer.code[piece].astype(np.int64)
-            if list(footer.symbols) != names:
-                code = np.array([rank.get(symbol, -1) for symbol in footer.symbols], np.int64)[code]
             where = np.full(len(piece), number, np.int64)
             group = footer.group[piece] + groups
             groups += len(footer.group_starts) - 1
             bounds = footer.rows[piece], footer.first[piece], footer.last[piece]
-            parts.append((code, *bounds, group, where, piece))
+            parts.append((codes_of(selection, names), *bounds, group, where, piece))
         columns = [np.concatenate([np.zeros(0, np.int64), *(part[i] for part in parts)]) for i in range(7)]
         order = np.argsort(columns[0], kind="stable")
         code, rows, first, last, group, where, piece = (column[order] for column in columns)
-        return Pieces(tuple(names), code, rows, first, last, group), where, piece
+        return Pieces(names, code, rows, first, last, group), where, piece
 
     @property
     def pieces(self) -> Pieces:

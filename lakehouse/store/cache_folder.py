@@ -23,5 +23,5 @@ def cache_folder() -> Path:
 
 @lru_cache(maxsize=16)
 def _absolute(path: str, home: str | None) -> Path:
-    """Return a path that begins at the root or at somebody's home; asked for with each column that is read."""
+    """Return a path that begins at the root or a home; each column that is read asks for it."""
     return Path(path).expanduser().absolute()
