@@ -116,7 +116,8 @@ def cut(
     known = _together(source, others)
     total = int(known.rows.sum())
     most = MOST_ROWS * min(_MOST_SLABS, _periods(known)) if shrinks else MOST_ROWS
-    target = max(_FEWEST_ROWS, min(most, total // (_TASKS_A_THREAD * threads)))
+    tasks = threads * (_TASKS_A_THREAD // 2 if shrinks else _TASKS_A_THREAD)
+    target = max(_FEWEST_ROWS, min(most, total // tasks))
     borders = _borders(known, target)
     slab = _FEWEST_ROWS if shrinks else _SLAB_ROWS
     pieces = np.searchsorted(known.code, borders)
