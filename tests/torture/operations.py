@@ -85,12 +85,7 @@ def restore(hand: Hand, step: Step) -> Result:
     call = getattr(hand.lake, "restore", None)
     if call is None:
         return _landed(hand.lake[step["product"]].restore(step["to"], message=step["id"]))
-    try:
-        call(step["product"], step["to"], dry_run=False, message=step["id"])
-    except ContractError as error:
-        if "has the layout" not in str(error):
-            raise
-        return SKIPPED
+    call(step["product"], step["to"], dry_run=False, message=step["id"])
     return {}
 
 
