@@ -193,8 +193,8 @@ def _kept(current: replay.Snapshot, *, writer: bool) -> replay.Snapshot:
     ends = _ends_of(state.store, replay.entry_path(table, state.version))
     if not _is_entry_of(state, ends[1]):  # somebody put another log there since this process read it
         return current
-    # Of this process alone: another one may make an index of the same version with the files in another order,
-    # and one that stands on this says by number which of them are dead.
+    # Of this process alone: another one may make an index of the same version with the files in another
+    # order, and one that stands on this says by number which of them are dead.
     name = f"{state.version:020}-{fresh_id()[:16]}"
     own = slices[-1].part
     base = slices[0] if len(slices) > 1 else None
@@ -223,7 +223,7 @@ def _kept(current: replay.Snapshot, *, writer: bool) -> replay.Snapshot:
 
 
 def _is_entry_of(state: TableState, head: bytes) -> bool:
-    """Say whether a log entry may be that of a version, by its beginning: of ours, its time and its digest."""
+    """Say whether a log entry may be that of a version, by its beginning: one of ours has time and digest."""
     told = f'"timestamp":{state.time_ns // 1_000_000},', f'"digest":"{state.digest}"'
     return b'"lakehouse":{' not in head or all(text.encode() in head for text in told)
 

@@ -62,7 +62,7 @@ def log_of(product: lakehouse.Product) -> Path:
 def test_two_processes_that_order_the_files_otherwise_do_not_mix(
     product: lakehouse.Product, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A checkpoint lists the files in another order than the log; an index on an index knows them by number."""
+    """A checkpoint lists the files in another order than the log; an index on an index has their numbers."""
     monkeypatch.setattr(indexed, "SMALL", 4)
     monkeypatch.setattr(indexed, "EVERY", 1)
     shutil.rmtree(cache)
@@ -120,7 +120,7 @@ def test_an_index_can_be_used_by_who_can_not_touch_it(
     def refused(*_: Any) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(indexed.os, "utime", refused)
+    monkeypatch.setattr("os.utime", refused)
     assert indexed.load(product.table.store, product.table.path) is not None
 
 
