@@ -74,6 +74,13 @@ def read_columns(store: Store, selection: Selection, fields: Sequence[pa.Field])
     )
 
 
+def release(selections: Sequence[Selection]) -> None:
+    """Give up what is mapped of these files, once their rows are with whoever asked for them."""
+    if (cache := column_cache()) is not None:
+        for selection in selections:
+            cache.release(selection)
+
+
 def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Field]) -> Columns:
     """Decode columns of blocks; one that a file does not have is null, as it was written before it."""
     views = _views_of([block.selection for block in blocks], fields)
