@@ -29,6 +29,9 @@ _WORTH_A_TASK = 150_000
 """values: a millisecond of decoding, against a tenth of one to hand a task over"""
 
 _TASKS = 8
+_SHARE = 400_000
+"""values of a task where there are several: few enough that threads end together"""
+
 _FASTER = 16
 """how much faster the checksum of a row group is compared than its pages are decoded"""
 
@@ -50,7 +53,7 @@ def cut_blocks(
         int(size[mine[~whole[mine]]].sum())
         for mine, size, (whole, _) in zip(groups, sizes, cached, strict=True)
     )
-    most = max(rows // tasks, _WORTH_A_TASK // max(1, len(fields)), 1)
+    most = max(rows // tasks, _SHARE // max(1, len(fields)), 1)
     blocks: list[Block] = []
     for selection, mine, size, (whole, joins) in zip(selections, groups, sizes, cached, strict=True):
         for run in np.split(mine, run_starts(whole[mine])[1:]) if len(mine) else []:

@@ -67,6 +67,10 @@ class IndexedFooter(Footer):
         """Travel as the footer that it stands for."""
         return footer_of, (self._store, self._part.file(self._number), self._time)
 
+    def is_for(self, store: Store, time: str | None) -> bool:
+        """Say whether it was made for a store and a column of times."""
+        return self._store is store and self._time == time
+
     @cached_property
     def _read(self) -> Footer:
         """The footer itself."""

@@ -62,6 +62,7 @@ class Part:
         self.columns = columns
         self.notes = notes
         self.count = int(notes["files"])
+        self.footers: dict[int, object] = {}
         self._files: dict[int, DataFile] = {}
 
     @cached_property
