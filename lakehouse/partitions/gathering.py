@@ -95,11 +95,9 @@ def row_numbers(starts: Integers, lengths: Integers) -> Integers:
 def _text_of_runs(symbols: Sequence[str], runs: Sequence[tuple[int, int]]) -> pa.Array:
     texts = [symbols[rank].encode() for rank, _ in runs]
     rows = sum(length for _, length in runs)
-    offsets, data = (
-        _new(rows + 1, "i4"),
-        _new(sum(len(t) * n for t, (_, n) in zip(texts, runs, strict=True)), "u1"),
-    )
-    row, place, room = 1, 0, memoryview(data)
+    size = sum(len(text) * length for text, (_, length) in zip(texts, runs, strict=True))
+    offsets, data = _new(rows + 1, "i4"), _new(size, "u1")
+    row, place, room = 1, 0, data.data
     for text, (_, length) in zip(texts, runs, strict=True):
         offsets[row : row + length] = len(text)
         room[place : place + len(text) * length] = text * length
@@ -153,8 +151,7 @@ def _values(array: pa.Array, kind: pa.DataType) -> npt.NDArray[Any]:
 
 
 def _new(length: int, dtype: str) -> npt.NDArray[Any]:
-    """Return room in the memory of Arrow, which keeps what it had: numpy's comes from the system, and is
-    zeroed by it, page by page."""
+    """Return room in Arrow's memory, which is used again: the system zeroes that of numpy, page by page."""
     return np.frombuffer(pa.allocate_buffer(length * np.dtype(dtype).itemsize), dtype, length)
 
 

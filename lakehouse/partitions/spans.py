@@ -236,7 +236,7 @@ def _order_of_files(
 def _lower_bounds(times: npt.NDArray[np.int64], start: Integers, stop: Integers, edge: int) -> Integers:
     """Return for each span the first row whose time is not before the edge; `stop` where there is none."""
     if len(start) <= _FEW:
-        sorted_in_spans = memoryview(np.ascontiguousarray(times))
+        sorted_in_spans = np.ascontiguousarray(times).data
         spans = zip(start.tolist(), stop.tolist(), strict=True)
         return np.array([bisect_left(sorted_in_spans, edge, *span) for span in spans], np.int64)
     low, high = start.copy(), stop.copy()
