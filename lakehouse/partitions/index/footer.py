@@ -71,9 +71,9 @@ class IndexedFooter(Footer):
         """Say whether it was made for a store and a column of times."""
         return self._store is store and self._time == time
 
-    @cached_property
+    @property
     def _read(self) -> Footer:
-        """The footer itself."""
+        """The footer itself, which is kept elsewhere, and not for as long as this one."""
         return footer_of(self._store, self._part.file(self._number), self._time)
 
     @property
