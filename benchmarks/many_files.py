@@ -1,33 +1,37 @@
-"""Tables of many live files, made cheaply: real commits of real facts, over hard links to one small file."""
+"""Tables of many live files, made cheaply: real commits of real files, which further products link."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
+import uuid
 from dataclasses import replace
 from pathlib import Path
+
+import pyarrow as pa
 
 import lakehouse
 from benchmarks.data import DAY_NS, batch_of_bars, symbols
 from benchmarks.place import starter_contract
 from lakehouse.names import ProductName
 from lakehouse.partitions.commit_record import Commit
-from lakehouse.partitions.parquet_files import WrittenFile
+from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.parquet_files import WrittenFile, write_data_files
+from lakehouse.partitions.reading import read_stored
+from lakehouse.partitions.selection import select_pieces
 from lakehouse.partitions.state import DataFile
 from lakehouse.partitions.table import Change
+from lakehouse.times import Interval
 
 COMMITS = 100
 ROWS = 1_000
 
 
 def fill(lake: lakehouse.Lake, number: int, files: int) -> lakehouse.Product:
-    """Make a product of so many live files, in a hundred commits; each file claims a day of its own."""
+    """Make a product of so many live files, in a hundred commits; each file holds the bars of one day."""
     contract = replace(starter_contract("market_data.bars_1m"), name=ProductName("market_data", f"p{number}"))
     product = lake.apply(contract)
     product.append(batch_of_bars(ROWS, symbols(100), 0))
-    first = product.state().files[0]
-    made = list(_links(Path(lake.url), first, number, files - 1))
+    made = _days_before(product, files - 1) if number == 0 else _linked(lake, product)
     step = -(-len(made) // COMMITS)
     for start in range(0, len(made), step):
         record = Commit("", 0, "append", "", id=f"{number}-{start}", accepted=ROWS)
@@ -37,23 +41,43 @@ def fill(lake: lakehouse.Lake, number: int, files: int) -> lakehouse.Product:
 
 def renamed(lake: lakehouse.Lake, product: lakehouse.Product) -> Commit:
     """Give every file another name, which is how a compaction looks to a reader."""
-    state, root = product.state(), Path(lake.url)
-    links = [next(_links(root, file, 0, 1)) for file in state.files]
-    new = [
-        replace(link, file=replace(file, path=link.file.path))
-        for link, file in zip(links, state.files, strict=True)
-    ]
+    state = product.state()
+    new = [_link(Path(lake.url), file, file.path.rpartition("/")[0]) for file in state.files]
     change = Change(add=new, remove=tuple(state.files))
     return product.table.commit(state, change, Commit("", 0, "compact", ""))
 
 
-def _links(root: Path, file: DataFile, number: int, count: int) -> Iterator[WrittenFile]:
-    """Link a file under other names; the facts say days before it, and hashes that do not repeat."""
-    folder = file.path.rpartition("/")[0]
-    for place in range(1, count + 1):
-        name = hashlib.sha256(f"{file.path}/{number}/{place}".encode()).hexdigest()
-        path = f"{folder}/part-{name[:32]}.parquet"
-        os.link(root / file.path, root / path)
-        first, last = ((time or 0) - place * DAY_NS for time in (file.min_time, file.max_time))
-        facts = replace(file, path=path, sha256=name, digest=name[32:], min_time=first, max_time=last)
-        yield WrittenFile(facts, {"numRecords": file.rows, "minValues": {}, "maxValues": {}, "nullCount": {}})
+def _days_before(product: lakehouse.Product, count: int) -> list[WrittenFile]:
+    """Write the rows that the product has once for each of so many earlier days."""
+    state = product.state()
+    rows = read_stored(state, select_pieces(state, None, Interval()))
+    place = rows.schema.get_field_index("time")
+    times = rows.column("time").combine_chunks().view(pa.int64()).to_numpy()
+    written: list[WrittenFile] = []
+    for days in range(1, count + 1):
+        column = pa.array(times - days * DAY_NS).view(rows.schema.field(place).type)
+        shifted = rows.set_column(place, rows.schema.field(place), column)
+        layout = state.layout or Layout()
+        written += write_data_files(
+            state.store, product.table.path, state.schema, layout, shifted, writer="bench"
+        )
+    return written
+
+
+def _linked(lake: lakehouse.Lake, product: lakehouse.Product) -> list[WrittenFile]:
+    """Link what the first product has, but for the day that both wrote themselves."""
+    first, root = lake["market_data.p0"], Path(lake.url)
+    mine = max(file.max_time or 0 for file in first.state().files)
+    return [
+        _link(root, file, file.path.rpartition("/")[0].replace(first.table.path, product.table.path))
+        for file in first.state().files
+        if file.max_time != mine
+    ]
+
+
+def _link(root: Path, file: DataFile, folder: str) -> WrittenFile:
+    path = f"{folder}/part-{uuid.uuid4().hex}.parquet"
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    os.link(root / file.path, root / path)
+    statistics = {"numRecords": file.rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
+    return WrittenFile(replace(file, path=path), statistics)

@@ -170,8 +170,8 @@ class Upkeep(LakeView):
 
         It is one commit, which says the new layout too, and is made only after the rows that were read and
         those that were written were proven equal to the recorded ones. Old versions, snapshots and locks keep
-        the old files; a version of another layout can be read, and not be restored. `lake layout advise`
-        measures first what a layout would bring.
+        the old files, and to restore one of them brings its layout back. `lake layout advise` measures first
+        what a layout would bring.
 
         Args:
             name: `domain.product`; the table of its newest major version.

@@ -31,6 +31,8 @@ def restore(
 ) -> Commit:
     """Commit the files of an old version; a version that equals the head makes a commit too.
 
+    Files that lie in another layout bring it back with them: no file of the head can be one of theirs.
+
     Args:
         table: where to commit; a table whose log is gone is begun anew.
         old: the version, from the log or from a manifest.
@@ -80,6 +82,7 @@ def _change(old: TableState, head: TableState, provenance: Provenance, undone: S
         remove=tuple(file for file in head.files if file.path not in after),
         transactions={provenance.idempotency_key: 0} if provenance.idempotency_key else {},
         undone=undone,
+        layout=old.layout if old.files and old.layout != head.layout else None,
     )
 
 

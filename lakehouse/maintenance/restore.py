@@ -50,6 +50,8 @@ class RestoreReport:
     """content digest of the product afterwards"""
     same_rows: bool
     """whether the newest version holds the very same rows"""
+    layout: str | None = None
+    """layout that comes back with the files; None where it is that of now"""
     commit: int | None = None
     """the version that it made; None where it only looked, or the same files are live"""
 
@@ -63,6 +65,8 @@ class RestoreReport:
             f"  come: {self.rows_come:,} rows in {self.files_come:,} files",
             f"  go: {self.rows_go:,} rows in {self.files_go:,} files",
         ]
+        if self.layout is not None:
+            lines.append(f"  the layout becomes {self.layout}")
         return "\n".join([*lines, "dry run: nothing was written" if self.dry_run else f"made {self.commit}"])
 
 
@@ -109,7 +113,7 @@ def _check_fits(old: TableState, table: Table) -> None:
     """Raise unless the files of a state can be live in a table.
 
     Raises:
-        ContractError: the major version, a column or the layout differs.
+        ContractError: the major version or a column differs.
     """
     if old.major != table.major:
         raise ContractError(
@@ -123,11 +127,6 @@ def _check_fits(old: TableState, table: Table) -> None:
         raise ContractError(
             f"That version of {table.name} has columns that the table has not: {', '.join(unknown)}.",
             hint=f"It was written under contract {old.contract_version}: apply that contract first.",
-        )
-    if table.exists and old.files and old.layout != head.layout:
-        raise ContractError(
-            f"That version of {table.name} has the layout {old.layout}, and the table has {head.layout}.",
-            hint="Read it with checkout, and write its rows.",
         )
 
 
@@ -148,4 +147,5 @@ def _look(old: TableState, head: TableState, label: str, *, dry_run: bool) -> Re
         rows=old.rows,
         digest=old.digest,
         same_rows=old.digest == head.digest,
+        layout=str(old.layout) if come and head.layout not in (None, old.layout) else None,
     )

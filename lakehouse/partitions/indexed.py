@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from lakehouse.errors import LakehouseError, NotFoundError
-from lakehouse.names import ProductName
+from lakehouse.names import ProductName, fresh_id
 from lakehouse.partitions import replay
 from lakehouse.partitions.delta_log import read_metadata
 from lakehouse.partitions.done import Done
@@ -30,7 +30,7 @@ from lakehouse.partitions.footers import Footer, known_footer, passing_footer
 from lakehouse.partitions.index import storage
 from lakehouse.partitions.index.build import part_of
 from lakehouse.partitions.index.columns import Array, DamagedIndexError, Held
-from lakehouse.partitions.index.live import LiveFiles, Slice
+from lakehouse.partitions.index.live import Lists, LiveFiles, Slice
 from lakehouse.partitions.index.merge import merged
 from lakehouse.partitions.index.part import Part
 from lakehouse.partitions.state import DataFile, TableState
@@ -73,7 +73,8 @@ def load(store: Store, table_path: str) -> replay.Snapshot | None:
             note = storage.read_note(folder, name)
             if note["table"] == table_path and note["mark"] == mark_of(store, table_path, note["version"]):
                 found = _opened(store, folder, note)
-                os.utime(folder)
+                with suppress(OSError):  # of another user, or on a disk that takes nothing
+                    os.utime(folder)
                 return found
     return None
 
@@ -85,11 +86,14 @@ def keep(current: replay.Snapshot, *, writer: bool = False) -> replay.Snapshot:
         current: a version.
         writer: this process wrote it: it takes the time to read more footers than a reader would.
     """
-    files = LiveFiles.of(current.state.files)
-    if not current.exists or not _is_due(files, current.state.version):
+    if not current.exists or not _is_due(LiveFiles.of(current.state.files).now, current.state.version):
         return current
-    with suppress(LakehouseError, ValueError, OSError, RuntimeError):
-        return _kept(current, files, writer=writer)
+    with suppress(LakehouseError, ValueError, OSError, RuntimeError, MemoryError):
+        try:
+            return _kept(current, writer=writer)
+        except DamagedIndexError:  # without it: else no process would ever make another one
+            plain = replace(current, state=replace(current.state, files=_without_index(current.state)))
+            return _kept(plain, writer=writer)
     return current
 
 
@@ -107,7 +111,10 @@ def mark_of(store: Store, table_path: str, version: int) -> str:
     Raises:
         NotFoundError: there is no such entry.
     """
-    size, head, tail = _ends_of(store, replay.entry_path(table_path, version))
+    return _mark(*_ends_of(store, replay.entry_path(table_path, version)))
+
+
+def _mark(size: int, head: bytes, tail: bytes) -> str:
     return f"{size} {zlib.crc32(head):08x} {zlib.crc32(tail):08x} {head[:_SHOWN].decode('utf-8', 'replace')}"
 
 
@@ -156,22 +163,39 @@ def _done(part: Part, state: TableState) -> Mapping[str, int]:
         return replay.by_log(state).transactions
 
 
-def _is_due(files: LiveFiles, version: int) -> bool:
+def _is_due(files: Lists, version: int) -> bool:
     if not files.slices:
-        return len(files) > 0  # also of a short log: every later process of this machine is spared it
+        return len(files.added) > 0  # also of a short log: every later process of this machine is spared it
     since = version - int(files.slices[-1].part.notes["version"])
     return since >= EVERY or len(files.added) >= MANY
 
 
-def _kept(current: replay.Snapshot, files: LiveFiles, *, writer: bool) -> replay.Snapshot:
+def _without_index(state: TableState) -> LiveFiles:
+    """Delete the index on which a version rests, and return the files by the log."""
+    files = LiveFiles.of(state.files)
+    for part, _ in files.now.slices:
+        part.discard()
+    return files.plain()
+
+
+def _kept(current: replay.Snapshot, *, writer: bool) -> replay.Snapshot:
+    """Return the version on a new index.
+
+    Raises:
+        DamagedIndexError: the old one is damaged.
+    """
     state, table = current.state, replay.table_path(current.state.name, current.state.major)
-    folder = folder_of(state.store, table)
+    files, folder = LiveFiles.of(state.files).now, folder_of(state.store, table)
     found = load(state.store, table) if _newer(folder, files) else None
     if found is not None and found.state.version <= state.version:  # another process has done the work
         return replay.advance(found, until=state.version)
     slices = _compacted(files, _footers(state, list(files.added.values()), writer=writer))
-    mark = mark_of(state.store, table, state.version)
-    name = f"{state.version:020}-{zlib.crc32(mark.encode()):08x}"
+    ends = _ends_of(state.store, replay.entry_path(table, state.version))
+    if not _is_entry_of(state, ends[1]):  # somebody put another log there since this process read it
+        return current
+    # Of this process alone: another one may make an index of the same version with the files in another
+    # order, and one that stands on this says by number which of them are dead.
+    name = f"{state.version:020}-{fresh_id()[:16]}"
     own = slices[-1].part
     base = slices[0] if len(slices) > 1 else None
     extras: dict[str, Array] = {
@@ -185,27 +209,32 @@ def _kept(current: replay.Snapshot, files: LiveFiles, *, writer: bool) -> replay
         "product": str(state.name),
         "major": state.major,
         "version": state.version,
-        "mark": mark,
+        "mark": _mark(*ends),
         "base": base.part.notes["name"] if base else None,
         "digest": state.digest,
         "time_ns": state.time_ns,
         "metadata": current.metadata,
     }
     with suppress(OSError):  # a cache that can not be written: this process has the index all the same
-        storage.write_part(folder, name, part, note)
-        part = storage.open_part(folder, storage.read_note(folder, name))
+        part = storage.open_part(folder, storage.write_part(folder, name, part, note))
         _tidy(folder, {name, note["base"]})
     rested = LiveFiles([*slices[:-1], Slice(part)], reload=replay.reload_of(state))
     return replace(current, state=replace(state, files=rested))
 
 
-def _newer(folder: Path, files: LiveFiles) -> str | None:
+def _is_entry_of(state: TableState, head: bytes) -> bool:
+    """Say whether a log entry may be that of a version, by its beginning: one of ours has time and digest."""
+    told = f'"timestamp":{state.time_ns // 1_000_000},', f'"digest":"{state.digest}"'
+    return b'"lakehouse":{' not in head or all(text.encode() in head for text in told)
+
+
+def _newer(folder: Path, files: Lists) -> str | None:
     """Return the name of an index that is newer than the one that the files rest on."""
     own = int(files.slices[-1].part.notes["version"]) if files.slices else -1
     return next((name for name in storage.names_in(folder) if int(name[:20]) > own), None)
 
 
-def _compacted(files: LiveFiles, footers: Mapping[str, Footer]) -> list[Slice]:
+def _compacted(files: Lists, footers: Mapping[str, Footer]) -> list[Slice]:
     """Return one part of everything, or where the first is large and little came since, two."""
     new = [Slice(part_of(list(files.added.values()), footers))] if files.added else []
     if not files.slices:

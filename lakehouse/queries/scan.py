@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError, NotFoundError
+from lakehouse.partitions.blocks import release
 from lakehouse.partitions.reading import decode
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
@@ -89,7 +90,7 @@ class Scan:
     def to_reader(self) -> pa.RecordBatchReader:
         """Stream the rows partition by partition; each is in the order (symbol, time, order of arrival).
 
-        Memory stays at the size of one partition.
+        Memory stays at the size of one partition, what is mapped of the column cache included.
         """
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
@@ -184,6 +185,7 @@ class Scan:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for selections in self._by_partition():
             yield from decode(self._state, selections, self._interval, self._columns).to_batches()
+            release(selections)
 
     def _by_partition(self) -> list[list[Selection]]:
         groups: dict[tuple[tuple[str, str | None], ...], list[Selection]] = {}

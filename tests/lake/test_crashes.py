@@ -324,6 +324,8 @@ def test_a_torn_checkpoint_without_the_log_is_an_error(
     log = Path(product.table.store.url, product.table.path, "_delta_log")
     (log / "00000000000000000002.checkpoint.parquet").write_bytes(b"PAR1")
     (log / "00000000000000000000.json").unlink()
+    assert lakehouse.open(tmp_path / "lake")[NAME].rows == 7  # this machine knows it still
+    monkeypatch.setenv("LAKEHOUSE_CACHE", str(tmp_path / "another machine"))
     with pytest.raises(IntegrityError, match=r"market_data\.ticks"):
         lakehouse.open(tmp_path / "lake")[NAME].append(frame([["C", 1, 1.0, 1]]))
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import lakehouse
 from lakehouse.errors import ContractError, IntegrityError
+from lakehouse.ingest import restore as restore_commits
 from lakehouse.ingest import write
 from lakehouse.maintenance import relayout
 from lakehouse.maintenance.relayout import batches
@@ -119,8 +120,58 @@ def test_old_versions_and_snapshots_keep_their_layout(lake: lakehouse.Lake, prod
     assert str(old.state().layout) == "date=month,symbol=row_groups"
     assert texts(old) == rows
     assert str(made.state().layout) == "date=week,symbol=row_groups"
-    with pytest.raises(ContractError, match="has the layout date=month"):
-        lake.restore(NAME, "before")
+
+
+@pytest.mark.parametrize("by", ["lake", "product", "snapshot"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("date=month,symbol=row_groups", "date=week,symbol=identity"),
+        ("date=week,symbol=identity", "date=none,symbol=bucket(2)"),
+    ],
+)
+def test_an_old_version_brings_its_layout_back(
+    lake: lakehouse.Lake, product: Make, ticks: Any, before: str, after: str, by: str
+) -> None:
+    """Files of two layouts in one version would be no Delta table."""
+    made = product(*ROWS, layout=before)
+    rows, version = texts(made), made.version
+    lake.snapshot("before")
+    lake.change_layout(NAME, after, dry_run=False)
+    made.append(ticks([("Z", 31, 9)]))
+    if by == "product":
+        made.restore(version)
+    else:
+        report = lake.restore(NAME, version if by == "lake" else "before", dry_run=False)
+        assert report.layout == before
+
+    fresh = lakehouse.open(lake.url)[NAME]
+    assert str(fresh.state().layout) == before
+    assert texts(fresh) == rows
+    shown = pl.read_delta(f"{lake.url}/{made.table.path}")
+    assert sorted(map(str, shown["price"])) == sorted(map(str, made.read().to_polars()["price"]))
+    assert sorted(set(shown["symbol"].to_list())) == ["A", "C", "é/B"]
+    made.append(ticks([("Z", 31, 9)]))
+    assert texts(lakehouse.open(lake.url)[NAME]) == texts(made)
+    assert made.verify().ok
+
+
+def test_a_layout_that_changes_during_a_restore_is_seen(
+    lake: lakehouse.Lake, product: Make, ticks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = product(*ROWS)
+    rows, version = texts(made), made.version
+    made.append(ticks([("Z", 31, 9)]))
+    real = restore_commits.restore
+
+    def late(*given: Any, **named: Any) -> Any:
+        lake.change_layout(NAME, "date=week", dry_run=False)
+        return real(*given, **named)
+
+    monkeypatch.setattr(restore_commits, "restore", late)
+    lake.restore(NAME, version, dry_run=False)
+    assert str(made.state().layout) == "date=month,symbol=row_groups"
+    assert texts(lakehouse.open(lake.url)[NAME]) == rows
 
 
 def test_later_writes_and_compactions_lie_in_the_new_folders(lake: lakehouse.Lake, product: Make) -> None:

@@ -118,14 +118,18 @@ def test_another_major_version_is_refused(lake: lakehouse.Lake, product: Make) -
         lake.restore(NAME, "q1")
 
 
-def test_another_layout_is_refused(lake: lakehouse.Lake, product: Make) -> None:
+def test_another_layout_comes_back_with_its_files(lake: lakehouse.Lake, product: Make) -> None:
     """Somebody lost the log, and began the table anew in another layout."""
     made = product(*APPENDS)
     lake.snapshot("q1")
+    rows = made.read().to_arrow()
     shutil.rmtree(Path(lake.url, made.table.path, "_delta_log"))
     lakehouse.open(lake.url)[NAME].table.create(Layout("year"))
-    with pytest.raises(ContractError, match="has the layout date=month"):
-        lakehouse.open(lake.url).restore(NAME, "q1")
+    again = lakehouse.open(lake.url)
+    assert "the layout becomes date=month,symbol=row_groups" in repr(again.restore(NAME, "q1"))
+    again.restore(NAME, "q1", dry_run=False)
+    assert str(again[NAME].state().layout) == "date=month,symbol=row_groups"
+    assert again[NAME].read().to_arrow().equals(rows)
 
 
 def test_a_version_of_before_a_wider_contract_is_restored(

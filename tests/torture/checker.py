@@ -15,7 +15,7 @@ from tests.torture.delta import Entry, Forked, read_log
 from tests.torture.history import Operation, read_history
 from tests.torture.model import PRODUCTS, ImpossibleError, Row, after, parts_of
 
-NEUTRAL = {"create", "fence", "evolve", "compact"}
+NEUTRAL = {"create", "fence", "evolve", "compact", "layout"}
 """operations of commits that change no row"""
 
 

@@ -17,6 +17,7 @@ import polars as pl
 import lakehouse
 from lakehouse.catalog.locks import read_lock
 from lakehouse.comparison import ProductDifference
+from lakehouse.errors import ContractError
 from lakehouse.product import PinnedProduct, ReadableProduct
 from tests.torture.delta import ARCHIVE, table_folder
 from tests.torture.model import KEYED, NS_PER_SLOT, PRODUCTS, parts_of
@@ -94,6 +95,13 @@ def compact(hand: Hand, step: Step) -> Result:
     if call is None:
         return SKIPPED
     call(step["product"], dry_run=False, message=step["id"])
+    return {}
+
+
+def layout(hand: Hand, step: Step) -> Result:
+    """Write everything anew in other folders; nothing was written yet where there is no layout to change."""
+    with suppress(ContractError):
+        hand.lake.change_layout(step["product"], step["layout"], dry_run=False, message=step["id"])
     return {}
 
 
@@ -234,7 +242,7 @@ OPERATIONS: dict[str, Callable[[Hand, Step], Result]] = {
     "gc": collect,
     **{
         each.__name__: each
-        for each in (create, delete, restore, compact, retain, clean_log, read, read_old, verify)
+        for each in (create, delete, restore, compact, layout, retain, clean_log, read, read_old, verify)
     },
     **{each.__name__: each for each in (snapshot, lock, drop, unpin, hold, use, release, jump)},
     **{each.__name__: each for each in (transaction, doctor, diff)},

@@ -16,6 +16,11 @@ SYMBOLS = "ABC"
 SLOTS = 24
 WORKERS = 3
 DAYS = 40
+LAYOUTS = tuple(
+    f"date={date},symbol={symbol}"
+    for date in ("day", "week", "month", "year", "none")
+    for symbol in ("row_groups", "bucket(2)")
+)
 WRITES = ("append", "append", "append", "upsert", "update", "delete")
 
 
@@ -66,6 +71,7 @@ class _Draw:
         kinds: list[tuple[int, Callable[[], Step]]] = [
             (46, self._write),
             (8, self._maintain),
+            (3, self._layout),
             (14, lambda: {"do": "gc"}),
             (8, lambda: {"do": "clean_log", "product": self._product()}),
             (8, lambda: {"do": "read", "product": self._product()}),
@@ -131,6 +137,9 @@ class _Draw:
         if self._chance.random() < 0.75:
             return {"do": "compact", "product": self._product()}
         return {"do": "retain", "product": self._product(), "before": self._chance.randrange(SLOTS // 3)}
+
+    def _layout(self) -> Step:
+        return {"do": "layout", "product": self._product(), "layout": self._chance.choice(LAYOUTS)}
 
     def _snapshot(self) -> Step:
         return {"do": "snapshot"}

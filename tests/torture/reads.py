@@ -27,6 +27,7 @@ MAY_FAIL = {
     "restore": {"ConflictError", "NotFoundError", "IntegrityError"},
     "retain": {"ConflictError", "ArgumentError"},
     "compact": {"ConflictError"},
+    "layout": {"ConflictError"},
     "read_old": {"NotFoundError", "IntegrityError"},
     "snapshot": {"AlreadyExistsError"},
     "create": {"AlreadyExistsError"},

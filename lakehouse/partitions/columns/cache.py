@@ -86,6 +86,15 @@ class ColumnCache:
             self._writer = self._writer or Writer(self._room)
         self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
 
+    def release(self, selection: Selection) -> None:
+        """Give up the maps of a data file: what a stream has mapped would count as memory of the process."""
+        with self._guard:
+            mine = [made for key, made in self._files.items() if key[0] == selection.file.sha256]
+            for _, file in mine:
+                self._mapped.pop(file, None)
+        for _, file in mine:
+            file.close()
+
     def footer(self, sha256: str) -> bytes | None:
         """Return the footer of a data file; None if it is not there, or not what was kept."""
         return read_footer_bytes(self.folder, sha256)
@@ -144,7 +153,7 @@ def column_cache() -> ColumnCache | None:
     bound = _bound(os.environ.get(VARIABLE))
     if bound.bytes == 0 or (bound.bytes is None and bound.percent == 0):
         return None
-    return _cache(os.getpid(), cache_folder() / "columns", bound)
+    return _cache(os.getpid(), cache_folder(), bound)
 
 
 @cache
@@ -155,4 +164,4 @@ def _bound(text: str | None) -> Bound:
 @cache
 def _cache(process: int, folder: Path, bound: Bound) -> ColumnCache:
     """Return the cache of a process: a fork gets one of its own."""
-    return ColumnCache(folder, bound)
+    return ColumnCache(folder / "columns", bound)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -41,11 +42,89 @@ class Slice(NamedTuple):
         return self.part.count - len(self.dead)
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What the files are known by; it never changes, so that a question sees one state of it."""
+
+    slices: tuple[Slice, ...]
+    """parts of an index"""
+    added: Mapping[str, DataFile]
+    """later files, by path"""
+
+    def walk(self) -> Iterator[DataFile]:
+        """Yield the facts of every file."""
+        for part, dead in self.slices:
+            yield from (part.file(number) for number in range(part.count) if number not in dead)
+        yield from self.added.values()
+
+    def total(self, fact: str) -> int:
+        """Return the sum of a fact of all files."""
+        total = sum(int(getattr(file, fact)) for file in self.added.values())
+        for part, dead in self.slices:
+            total += int(part.notes[fact]) - sum(getattr(part.file(number), fact) for number in dead)
+        return total
+
+    def find(self, path: str) -> DataFile | None:
+        """See `LiveFiles.find`."""
+        if path in self.added:
+            return self.added[path]
+        for part, dead in self.slices:
+            number = part.number_of(path)
+            if number is not None and number not in dead:
+                return part.file(number)
+        return None
+
+    def holds(self, symbol: str) -> bool:
+        """See `LiveFiles.holds`."""
+        return any(
+            number not in dead for part, dead in self.slices for number in part.files_of(symbol).tolist()
+        )
+
+    def select(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
+        """See `LiveFiles.select`."""
+        for part, chosen in self._chosen(symbols, interval):
+            yield part.file(chosen.number)
+        yield from self._later(symbols, interval)
+
+    def choose(
+        self, store: Store, time: str | None, symbols: Sequence[str] | None, interval: Interval
+    ) -> list[Found]:
+        """See `LiveFiles.choose`."""
+        chosen = list(self._chosen(symbols, interval))
+        return _with_footers(store, time, chosen, list(self._later(symbols, interval)))
+
+    def answer(
+        self,
+        store: Store,
+        time: str | None,
+        symbols: Sequence[str] | None,
+        interval: Interval,
+        kinds: Mapping[str, Any],
+    ) -> tuple[list[Runs], list[Found]]:
+        """See `LiveFiles.answer`."""
+        known: list[Runs] = []
+        rest: list[tuple[Part, Chosen]] = []
+        for part, dead in self.slices:
+            runs, others = answered(part, dead, symbols, interval, kinds)
+            known.append(runs)
+            rest += [(part, each) for each in others]
+        return known, _with_footers(store, time, rest, list(self._later(symbols, interval)))
+
+    def _chosen(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[tuple[Part, Chosen]]:
+        for part, dead in self.slices:
+            for chosen in part.choose(symbols, interval):
+                if chosen.number not in dead:
+                    yield part, chosen
+
+    def _later(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
+        return (file for file in self.added.values() if file.may_hold(symbols, interval))
+
+
 class LiveFiles(Files):
     """The data files of a version, in the order of their commits.
 
-    Where an index turns out to be damaged, the files are read from the log instead, and the question is
-    asked again.
+    Where an index turns out to be damaged, it is deleted, the files are read from the log instead, and the
+    question is asked again.
     """
 
     def __init__(
@@ -55,8 +134,7 @@ class LiveFiles(Files):
         reload: Callable[[], LiveFiles] | None = None,
     ) -> None:
         """Take the parts, later files by path, and how to do without the parts."""
-        self.slices = tuple(slices)
-        self.added = added or {}
+        self.now = Lists(tuple(slices), added or {})
         self._reload = reload
         self._facts: tuple[DataFile, ...] | None = None
 
@@ -67,7 +145,8 @@ class LiveFiles(Files):
 
     def __len__(self) -> int:
         """Return the number of files; loads nothing."""
-        return sum(each.live for each in self.slices) + len(self.added)
+        now = self.now
+        return sum(each.live for each in now.slices) + len(now.added)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as plain facts: the index is this machine's."""
@@ -76,30 +155,30 @@ class LiveFiles(Files):
     def all(self) -> tuple[DataFile, ...]:
         """Return the facts of every file."""
         if self._facts is None:
-            self._facts = self._sound(lambda files: tuple(files._walk()))
+            self._facts = self._sound(lambda files: tuple(files.walk()))
         return self._facts
 
     @property
     def rows(self) -> int:
         """Number of rows of all files."""
-        return self._sound(lambda files: files._total("rows"))
+        return self._sound(lambda files: files.total("rows"))
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return self._sound(lambda files: files._total("size"))
+        return self._sound(lambda files: files.total("size"))
 
     def find(self, path: str) -> DataFile | None:
         """Return the live file at a path."""
-        return self._sound(lambda files: files._find(path))
+        return self._sound(lambda files: files.find(path))
 
     def holds(self, symbol: str) -> bool:
         """Say whether a live file has rows of a symbol, as far as footers are known."""
-        return self._sound(lambda files: files._holds(symbol))
+        return self._sound(lambda files: files.holds(symbol))
 
     def select(self, symbols: Sequence[str] | None, interval: Interval) -> Sequence[DataFile]:
         """Return the files that may hold a row of the sorted `symbols` (None: all) in `interval`."""
-        return self._sound(lambda files: tuple(files._select(symbols, interval)))
+        return self._sound(lambda files: tuple(files.select(symbols, interval)))
 
     def choose(
         self, store: Store, time: str | None, symbols: Sequence[str] | None, interval: Interval
@@ -115,7 +194,7 @@ class LiveFiles(Files):
         Returns:
             file, footer, and positions of pieces; None where nobody has looked at the footer's pieces yet.
         """
-        return self._sound(lambda files: files._choose(store, time, symbols, interval))
+        return self._sound(lambda files: files.choose(store, time, symbols, interval))
 
     def answer(
         self,
@@ -134,81 +213,22 @@ class LiveFiles(Files):
             interval: half open.
             kinds: type of each column whose ranges are asked for.
         """
-        return self._sound(lambda files: files._answer(store, time, symbols, interval, kinds))
+        return self._sound(lambda files: files.answer(store, time, symbols, interval, kinds))
 
     def plain(self) -> LiveFiles:
         """Return the same files without an index, from the log."""
         return self if self._reload is None else self._reload()
 
-    def _sound(self, question: Callable[[LiveFiles], T]) -> T:
+    def _sound(self, question: Callable[[Lists], T]) -> T:
         """Ask a question; where the index is damaged, ask the log."""
+        asked = self.now  # another thread may find the damage as well
         try:
-            return question(self)
+            return question(asked)
         except DamagedIndexError:
-            plain = self.plain()
-            self.slices, self.added, self._reload = plain.slices, plain.added, None
-            return question(self)
-
-    def _walk(self) -> Iterator[DataFile]:
-        for part, dead in self.slices:
-            yield from (part.file(number) for number in range(part.count) if number not in dead)
-        yield from self.added.values()
-
-    def _total(self, fact: str) -> int:
-        total = sum(int(getattr(file, fact)) for file in self.added.values())
-        for part, dead in self.slices:
-            total += int(part.notes[fact]) - sum(getattr(part.file(number), fact) for number in dead)
-        return total
-
-    def _find(self, path: str) -> DataFile | None:
-        if path in self.added:
-            return self.added[path]
-        for part, dead in self.slices:
-            number = part.number_of(path)
-            if number is not None and number not in dead:
-                return part.file(number)
-        return None
-
-    def _holds(self, symbol: str) -> bool:
-        return any(
-            number not in dead for part, dead in self.slices for number in part.files_of(symbol).tolist()
-        )
-
-    def _select(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
-        for part, chosen in self._chosen(symbols, interval):
-            yield part.file(chosen.number)
-        yield from self._later(symbols, interval)
-
-    def _choose(
-        self, store: Store, time: str | None, symbols: Sequence[str] | None, interval: Interval
-    ) -> list[Found]:
-        chosen = list(self._chosen(symbols, interval))
-        return _with_footers(store, time, chosen, list(self._later(symbols, interval)))
-
-    def _answer(
-        self,
-        store: Store,
-        time: str | None,
-        symbols: Sequence[str] | None,
-        interval: Interval,
-        kinds: Mapping[str, Any],
-    ) -> tuple[list[Runs], list[Found]]:
-        known: list[Runs] = []
-        rest: list[tuple[Part, Chosen]] = []
-        for part, dead in self.slices:
-            runs, others = answered(part, dead, symbols, interval, kinds)
-            known.append(runs)
-            rest += [(part, each) for each in others]
-        return known, _with_footers(store, time, rest, list(self._later(symbols, interval)))
-
-    def _chosen(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[tuple[Part, Chosen]]:
-        for part, dead in self.slices:
-            for chosen in part.choose(symbols, interval):
-                if chosen.number not in dead:
-                    yield part, chosen
-
-    def _later(self, symbols: Sequence[str] | None, interval: Interval) -> Iterator[DataFile]:
-        return (file for file in self.added.values() if file.may_hold(symbols, interval))
+            for part, _ in asked.slices:
+                part.discard()
+            self.now, self._reload = self.plain().now, None
+            return question(self.now)
 
 
 def _with_footers(
@@ -270,15 +290,18 @@ class Draft:
         return LiveFiles(slices, self._added, reload if slices else None)
 
     def _begin(self) -> None:
-        self._parts = [each.part for each in self._start.slices]
-        self._dead = [set(each.dead) for each in self._start.slices]
-        self._added = dict(self._start.added)
+        start = self._start.now
+        self._parts = [each.part for each in start.slices]
+        self._dead = [set(each.dead) for each in start.slices]
+        self._added = dict(start.added)
 
     def _sound(self, step: Callable[[], T]) -> T:
         """Take a step; where the index is damaged, take all of them again without it."""
         try:
             return step()
         except DamagedIndexError:
+            for part in self._parts:
+                part.discard()
             self._start = self._start.plain()
             self._begin()
             for each in self._steps:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -57,10 +57,13 @@ class Texts:
 class Part:
     """Data files and their runs."""
 
-    def __init__(self, columns: Columns, notes: Mapping[str, Any]) -> None:
-        """Take the arrays, and the short lists that they point into."""
+    def __init__(
+        self, columns: Columns, notes: Mapping[str, Any], discard: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take the arrays, the short lists that they point into, and what deletes them where they lie."""
         self.columns = columns
         self.notes = notes
+        self.discard = discard
         self.count = int(notes["files"])
         self.footers: dict[int, object] = {}
         self._files: dict[int, DataFile] = {}

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ import numpy as np
 from lakehouse.partitions.index.columns import Array, DamagedIndexError, Mapped, Place, checksums
 from lakehouse.partitions.index.part import Part
 
-FORMAT = 1
+FORMAT = 2
 
 
-def write_part(folder: Path, name: str, part: Part, notes: Mapping[str, Any]) -> None:
-    """Write a part under a name; another process that writes the same writes the same facts.
+def write_part(folder: Path, name: str, part: Part, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a part under a name, and return the note beside it.
 
     Raises:
         OSError: the disk refused.
@@ -38,10 +39,12 @@ def write_part(folder: Path, name: str, part: Part, notes: Mapping[str, Any]) ->
         sums = checksums(draft).tobytes().hex()
         file = f"{name}.{mine}.arrow"  # of this note alone: two processes may write at once
         draft.replace(folder / file)
-        note = {"format": FORMAT, "part": part.notes, "file": file, "places": places, "sums": sums, **notes}
+        own = {"format": FORMAT, "name": name, "part": part.notes, "file": file}
+        note = {**own, "places": places, "sums": sums, **notes}
         text = json.dumps(note, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
         draft.write_bytes(b"%08x" % zlib.crc32(text) + text)
         draft.replace(folder / f"{name}.json")
+        return note
     finally:
         draft.unlink(missing_ok=True)
 
@@ -71,7 +74,8 @@ def open_part(folder: Path, note: Mapping[str, Any]) -> Part:
     """
     places = {array: Place(*place) for array, place in note["places"].items()}
     sums = np.frombuffer(bytes.fromhex(note["sums"]), np.uint64)
-    return Part(Mapped(folder / str(note["file"]), places, sums), note["part"])
+    columns = Mapped(folder / str(note["file"]), places, sums)
+    return Part(columns, note["part"], partial(delete_part, folder, note["name"]))
 
 
 def names_in(folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -327,3 +328,26 @@ def test_the_checksum_knows_where_a_page_belongs() -> None:
         altered[place] ^= 1
         assert checksum(altered, 0) != checksum(data, 0)
     assert checksum(data[:-1], 0) != checksum(data, 0)
+
+
+def test_a_stream_leaves_no_file_mapped_behind_itself(
+    columns: ColumnCache, product: Make, ticks: Ticks
+) -> None:
+    made = product(ticks(3000), ticks(3000, first=40 * 86_400))
+    whole = made.read().to_arrow()
+    columns.flush()
+    maps = Path("/proc/self/maps")
+    seen = 0
+    for batch in made.scan().to_reader():
+        seen += batch.num_rows
+        mapped = maps.read_text().count(str(columns.folder)) if maps.exists() else 1
+    assert seen == len(whole)
+    assert mapped
+    del batch
+    gc.collect()
+    assert not maps.exists() or str(columns.folder) not in maps.read_text()
+    again, before = (
+        pl.DataFrame(pl.from_arrow(rows)).sort("symbol", "time", maintain_order=True)
+        for rows in (made.scan().to_reader().read_all(), whole)
+    )
+    assert again.equals(before)

@@ -131,7 +131,7 @@ def test_an_index_chooses_what_the_footers_choose(
             commit(table, rows(*unique.values()), remove)
         for state in (table.head(), table_of(root).head()):
             assert isinstance(state.files, LiveFiles)
-            assert state.files.slices
+            assert state.files.now.slices
             assert replace(table_of(root).head(), store=state.store) == state
             for asked in (interval, Interval()):
                 expected = select_pieces(plain(state), symbols, asked)
@@ -196,7 +196,7 @@ def test_one_symbol_and_day_opens_one_footer_and_makes_one_fact(
     (chosen,) = select_pieces(state, ["NA"], Interval(24 * NS_PER_DAY // 8, 32 * NS_PER_DAY // 8))
     assert chosen.footer.rows[chosen.pieces].tolist() == [4]
     assert isinstance(state.files, LiveFiles)
-    assert len(state.files.slices[0].part._files) == 1
+    assert len(state.files.now.slices[0].part._files) == 1
     monkeypatch.undo()
     assert read_rows(state, ["NA"], Interval(24 * NS_PER_DAY // 8, 32 * NS_PER_DAY // 8)).num_rows == 4
 
@@ -218,7 +218,7 @@ def test_an_unknown_symbol_is_one_of_which_no_live_file_has_rows(lake: Path) -> 
         commit(table_of(lake), rows(("A", 600, 1.0)))
     state = table_of(lake).head()
     assert isinstance(state.files, LiveFiles)
-    assert state.files.slices[-1].part.code_of("GONE") is not None
+    assert state.files.now.slices[-1].part.code_of("GONE") is not None
     assert Scan(state, symbols=["GONE"], interval=Interval(0, 1)).read().num_rows == 0
     head, dead = table_of(lake).head(), [file for file in state.files if file.min_symbol == "GONE"]
     table_of(lake).commit(head, Change(remove=dead), Commit("", 0, "delete", "", id="y"))
