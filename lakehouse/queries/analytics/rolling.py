@@ -157,6 +157,8 @@ def _compute(
     source = input_of(rows)
     source.check(columns[0])
     kind = source.schema.field(source.time).type
+    most = int(np.bincount(source.pieces.code, source.pieces.rows, 1).max())
+    window = min(window, most + 2)  # no result either way, and no memory for more rows than there are
     operation = _Rolling(columns, of, source.time, kind, (name,), drop_nan, window, statistic, parameter)
     return compute(function, operation, source, executor=executor)
 
