@@ -50,6 +50,8 @@ class Series(Operation):
     def fields(self, source: Input) -> list[pa.Field]:
         """See `Operation.fields`."""
         source.check_number(*self.columns)
+        if not all(isinstance(name, str) for name in self.names):
+            raise ArgumentError(f"The argument 'name' must be a str; got {self.names[0]!r}.")
         taken = [name for name in self.names if name in (source.symbol, source.time)]
         if taken:
             raise ArgumentError(f"The name {taken[0]!r} is that of the rows' own symbol or time column.")
@@ -118,7 +120,7 @@ def check_choice(value: str, choices: Any, *, name: str) -> None:
         ArgumentError: with the choices.
     """
     known = get_args(choices)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         shown = ", ".join(map(repr, known))
         raise ArgumentError(f"The argument {name!r} must be one of {shown}; got {value!r}.")
 
