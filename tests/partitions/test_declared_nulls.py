@@ -63,7 +63,7 @@ def test_readers_of_the_files_find_the_nulls(product: lakehouse.Product, *, back
     files = files_of(product)[:: -1 if backwards else 1]
     for column in ("price", "size", "venue"):
         query = f"SELECT count(*) FROM read_parquet({files}) WHERE {column} IS NULL"
-        assert duckdb.sql(query).fetchall() == [(1,)]
+        assert duckdb.execute(query).fetchall() == [(1,)]
         assert pl.scan_parquet(files).filter(pl.col(column).is_null()).collect().height == 1
         assert ds.dataset(files).to_table(filter=ds.field(column).is_null()).num_rows == 1
 
