@@ -121,10 +121,10 @@ class Table:
             )
         if version == head.version:
             return head
-        state = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version).state
-        if state.version != version:
-            raise self._hole(state.version + 1)
-        return state
+        found = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version)
+        if found.state.version != version:
+            raise self._hole(found.state.version + 1)
+        return found.state if found.exists else self._empty.state  # version 0, whose entry somebody cut off
 
     def at_time(self, instant: int) -> TableState:
         """Return the newest version committed at or before `instant`, in UTC nanoseconds, else version 0."""
