@@ -67,11 +67,28 @@ def read_columns(store: Store, selection: Selection, fields: Sequence[pa.Field])
     """
     if not fields:
         return read_groups(store, selection, [])
+    if (held := _held(selection, fields)) is not None:
+        return pa.Table.from_arrays(held, schema=pa.schema(fields))
     blocks = cut_blocks([selection], fields, tasks=1)
     columns = decode_blocks(store, blocks, fields)
     return pa.Table.from_arrays(
         [pa.chunked_array(columns[field.name], field.type) for field in fields], schema=pa.schema(fields)
     )
+
+
+def _held(selection: Selection, fields: Sequence[pa.Field]) -> list[pa.Array] | None:
+    """Return columns where the cache has each as one array: no copy, and no plan."""
+    groups, arrays = selection.groups, []
+    if (cache := column_cache()) is None or not groups or groups[-1] - groups[0] >= len(groups):
+        return None
+    for field in fields:
+        view = cache.find(selection, field)
+        if view is None or not view.joins[groups[0] : groups[-1] + 1].all():
+            return None
+        if (array := view.array(groups)) is None:
+            return None
+        arrays.append(array)
+    return arrays
 
 
 def release(selections: Sequence[Selection]) -> None:

@@ -15,6 +15,8 @@ from lakehouse.times import MAX_NS, MIN_NS, Interval
 MOST_ROWS = 1 << 19
 """rows of one task, as far as symbols and row groups can be cut"""
 _FEWEST_ROWS = 1 << 16
+_SLAB_ROWS = 1 << 20
+"""of an operation with a result as long as the rows: a bucket of one slab is put in order once"""
 _TASKS_A_THREAD = 4
 _MOST_SLABS = 16
 
@@ -38,6 +40,10 @@ class Pieces:
 
     def of(self, symbols: Sequence[str]) -> Integers:
         """Return the positions of the pieces of some sorted symbols."""
+        begin = place_of(symbols, self.symbols)
+        if begin is not None:
+            low, high = np.searchsorted(self.code, [begin, begin + len(symbols)])
+            return np.arange(low, high)
         codes = ((bisect_left(self.symbols, symbol), symbol) for symbol in symbols)
         known = [code for code, symbol in codes if self.symbols[code : code + 1] == (symbol,)]
         lows, highs = (np.searchsorted(self.code, known, side) for side in ("left", "right"))
@@ -64,6 +70,17 @@ class Pieces:
         names = tuple(self.symbols[each] for each in codes)
         columns = (column[positions] for column in (self.rows, self.first, self.last, self.group))
         return Pieces(names, code.astype(np.int64), *columns)
+
+
+def place_of(names: Sequence[str], known: tuple[str, ...]) -> int | None:
+    """Return where sorted names stand in sorted known ones, if they are neighbours there; else None.
+
+    Examples:
+        >>> place_of(("B", "C"), ("A", "B", "C")), place_of(("A", "C"), ("A", "B", "C"))
+        (1, None)
+    """
+    begin = bisect_left(known, names[0]) if names else 0
+    return begin if known[begin : begin + len(names)] == tuple(names) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +116,20 @@ def cut(
     known = _together(source, others)
     total = int(known.rows.sum())
     most = MOST_ROWS * min(_MOST_SLABS, _periods(known)) if shrinks else MOST_ROWS
-    target = max(_FEWEST_ROWS, min(most, total // (_TASKS_A_THREAD * threads)))
+    tasks = threads * (_TASKS_A_THREAD // 2 if shrinks else _TASKS_A_THREAD)
+    target = max(_FEWEST_ROWS, min(most, total // tasks))
     borders = _borders(known, target)
+    slab = _FEWEST_ROWS if shrinks else _SLAB_ROWS
     pieces = np.searchsorted(known.code, borders)
     return [
-        _bucket(known, slice(low, high), slice(pieces[i], pieces[i + 1]))
+        _bucket(known, slice(low, high), slice(pieces[i], pieces[i + 1]), slab)
         for i, (low, high) in enumerate(pairwise(borders))
     ]
 
 
 def slabs_of(pieces: Pieces, interval: Interval) -> list[Interval]:
     """Split an interval so that a few row groups are read at a time."""
-    inside = _edges(pieces.first, pieces.last, pieces.rows)
+    inside = _edges(pieces.first, pieces.last, pieces.rows, _FEWEST_ROWS // 2)
     edges = [interval.start, *(edge for edge in inside if interval.start < edge < interval.end), interval.end]
     return [Interval(start, end) for start, end in pairwise(edges)]
 
@@ -177,14 +196,14 @@ def _torn_rows(pieces: Pieces) -> Integers:
     return np.cumsum(change)[:-1]
 
 
-def _bucket(pieces: Pieces, symbols: slice, mine: slice) -> Bucket:
-    edges = [MIN_NS, *_edges(pieces.first[mine], pieces.last[mine], pieces.rows[mine]), MAX_NS]
+def _bucket(pieces: Pieces, symbols: slice, mine: slice, slab: int) -> Bucket:
+    edges = [MIN_NS, *_edges(pieces.first[mine], pieces.last[mine], pieces.rows[mine], slab), MAX_NS]
     slabs = tuple(Interval(start, end) for start, end in pairwise(edges))
     return Bucket(pieces.symbols[symbols], slabs, int(pieces.rows[mine].sum()))
 
 
-def _edges(first: Integers, last: Integers, rows: Integers) -> Iterator[int]:
-    """Yield the times at which the work on a bucket is cut: where no piece is torn, if possible."""
+def _edges(first: Integers, last: Integers, rows: Integers, slab: int) -> Iterator[int]:
+    """Yield the times at which the work on a bucket is cut: where no piece is torn, and after `slab` rows."""
     if not len(first):
         return
     order = np.argsort(first, kind="stable")
@@ -195,7 +214,7 @@ def _edges(first: Integers, last: Integers, rows: Integers) -> Iterator[int]:
     candidates = clean.tolist()
     for place, stop in enumerate([*candidates, len(first)]):
         before = candidates[place - 1] if place else 0
-        if running[before] - running[begin] >= _FEWEST_ROWS // 2:
+        if running[before] - running[begin] >= slab:
             yield int(first[before])
             begin = before
         size = (int(running[stop]) if stop < len(first) else int(rows.sum())) - int(running[before])

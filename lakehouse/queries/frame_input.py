@@ -19,9 +19,10 @@ from lakehouse.queries.gathering import Wanted, numbers_of
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.result import Result
 from lakehouse.queries.rows import Integers, Rows, frozen
-from lakehouse.times import NS_PER_DAY
+from lakehouse.times import MAX_NS, NS_PER_DAY
 
 _PIECE = 1 << 17
+_LAST_DAY = MAX_NS // NS_PER_DAY
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ class FrameInput(Input):
         """Sort a frame of any library.
 
         Raises:
-            ArgumentError: it hands out no Arrow stream; it has no column of times, or no telling which; a
-                symbol or a time is null.
+            ArgumentError: it hands out no Arrow stream; two columns have one name; it has no column of times,
+                or no telling which; a symbol or a time is null, a symbol is no text, or a time out of range.
         """
         table = _to_table(rows)
         symbol, time = _roles(rows, table)
+        if symbol is not None and not pa.types.is_string(kind := table.schema.field(symbol).type):
+            raise ArgumentError(f"Column {symbol!r} is {kind}; symbols are texts.")
         found = Symbols.of(None if symbol is None else _without_nulls(table, symbol), table.num_rows)
         times = _nanoseconds(_without_nulls(table, time))
         order = sort_order(found.codes, times)
@@ -145,8 +148,25 @@ def _to_table(rows: Any) -> pa.Table:
             hint="Give a product, a scan, a result, or a frame of polars, pandas or pyarrow.",
         )
     table = pa.table(rows)
+    names = table.column_names
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ArgumentError(f"The rows have several columns {twice[0]!r}.", hint="Give each its own name.")
     plain = pa.schema([pa.field(field.name, _plain(field.type)) for field in table.schema])
-    return table if table.schema.equals(plain) else table.cast(plain)
+    if table.schema.equals(plain):
+        return table
+    return pa.Table.from_arrays([_decoded(column) for column in table.columns], names).cast(plain)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return categories as texts; pyarrow 26 does not unpack a dictionary of string views, as of polars."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    kind = _plain(column.type)
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(kind)).cast(kind)
+        for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, kind)
 
 
 def _roles(rows: Any, table: pa.Table) -> tuple[str | None, str]:
@@ -181,15 +201,16 @@ def _nanoseconds(column: pa.ChunkedArray) -> Integers:
     Raises:
         ArgumentError: one is outside their range.
     """
-    kind = column.type
+    kind, message = column.type, "A time is outside 1677-09-21 to 2262-04-11, the range of nanoseconds."
     if pa.types.is_date32(kind):
-        return integers(column).astype(np.int64) * NS_PER_DAY
+        days = integers(column).astype(np.int64)
+        if len(days) and not -_LAST_DAY <= days.min() <= days.max() <= _LAST_DAY:
+            raise ArgumentError(message)
+        return days * NS_PER_DAY
     try:
         return integers(column.cast(pa.timestamp("ns", kind.tz)))
     except pa.ArrowInvalid as error:
-        raise ArgumentError(
-            "A time is outside 1677-09-21 to 2262-04-11, the range of nanoseconds."
-        ) from error
+        raise ArgumentError(message) from error
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -10,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import int64_array, integers, times_of
+from lakehouse.partitions.arrays import distinct, int64_array, integers, times_of
 from lakehouse.partitions.blocks import read_columns
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
+from lakehouse.queries.buckets import place_of
 from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
 from lakehouse.schema import SEQUENCE, arrow_type, stored_schema
 from lakehouse.times import Interval
@@ -57,6 +59,20 @@ class _Spans:
     """(n_spans,) number of rows"""
 
 
+@dataclass(slots=True)
+class _Places:
+    """Runs of rows that are copied as a whole."""
+
+    part: Integers
+    """(n_runs,) which selection"""
+    start: Integers
+    """(n_runs,) first row in the table that is decoded"""
+    length: Integers
+    """(n_runs,) number of rows"""
+    numbers: tuple[list[int], list[int], list[int]] | None
+    """part, first row and the row after the last of each run, where runs are long"""
+
+
 def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -> Rows:
     """Return rows of the pieces that are selected.
 
@@ -82,20 +98,21 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
     if wanted.ends:
         _keep_ends(spans, last=wanted.ends == "last")
     order = _merge_order(spans, tables, times)
+    places = _places(spans)
     counts = np.bincount(spans.code, spans.length, len(wanted.symbols)).astype(np.int64)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
     def numbers(name: str) -> npt.NDArray[Any]:
-        return _placed([_numbers(table.column(name)) for table in tables], spans, order)
+        return _placed([_numbers(table.column(name)) for table in tables], places, order)
 
     def arrow(name: str) -> Column:
         kind = arrow_type(state.schema[name].type)
-        return _carried([_typed(table.column(name), kind) for table in tables], spans, order, kind)
+        return _carried([_typed(table.column(name), kind) for table in tables], places, order, kind)
 
     rows = Rows(
         wanted.symbols,
         frozen(offsets),
-        _placed(times, spans, order) if times else np.zeros(0, np.int64),
+        _placed(times, places, order) if times else np.zeros(0, np.int64),
         {name: numbers(name) for name in wanted.columns},
         {name: arrow(name) for name in wanted.carried},
         runs,
@@ -122,11 +139,10 @@ def is_plain(column: pa.ChunkedArray | pa.Array) -> bool:
 
 def _plan(selections: Sequence[Selection], symbols: tuple[str, ...]) -> _Spans:
     """Order the pieces by (symbol, time), and find those of several files that overlap."""
-    rank = {symbol: position for position, symbol in enumerate(symbols)}
     sizes = [len(selection.pieces) for selection in selections]
     part = np.repeat(np.arange(len(selections)), sizes)
     piece = _joined([selection.pieces for selection in selections])
-    code = _joined([_codes(selection, rank) for selection in selections])
+    code = _joined([codes_of(selection, symbols) for selection in selections])
     first = _joined([selection.footer.first[selection.pieces] for selection in selections])
     last = _joined([selection.footer.last[selection.pieces] for selection in selections])
     start = _joined([_starts(selection) for selection in selections])
@@ -155,19 +171,27 @@ def _clusters(part: Integers, code: Integers, first: Integers, last: Integers) -
     return found
 
 
-def _codes(selection: Selection, rank: dict[str, int]) -> Integers:
-    table = np.array([rank.get(symbol, -1) for symbol in selection.footer.symbols], np.int64)
-    codes: Integers = table[selection.footer.code[selection.pieces]]
-    return codes
+def codes_of(selection: Selection, symbols: tuple[str, ...]) -> Integers:
+    """Return the positions of the pieces' symbols among sorted ones, which hold all of them."""
+    footer = selection.footer
+    codes: Integers = footer.code[selection.pieces].astype(np.int64)
+    begin = place_of(symbols, footer.symbols)
+    if begin is not None:
+        return codes - begin
+    used = distinct(codes)
+    rank = np.zeros(len(footer.symbols), np.int64)
+    rank[used] = [bisect_left(symbols, footer.symbols[code]) for code in used.tolist()]
+    return rank[codes]
 
 
 def _starts(selection: Selection) -> Integers:
     """Return where each piece begins in the concatenation of the row groups that are read."""
     footer, pieces = selection.footer, selection.pieces
-    groups, place = np.unique(footer.group[pieces], return_inverse=True)
-    sizes = np.diff(footer.group_starts)[groups]
-    starts: Integers = (np.cumsum(sizes) - sizes)[place] + footer.start[pieces]
-    starts -= footer.group_starts[footer.group[pieces]]
+    group = footer.group[pieces]
+    taken = np.zeros(len(footer.group_starts) - 1, np.int64)
+    taken[group] = np.diff(footer.group_starts)[group]
+    shift = np.cumsum(taken) - taken - footer.group_starts[:-1]
+    starts: Integers = shift[group] + footer.start[pieces]
     return starts
 
 
@@ -261,23 +285,23 @@ def _merge_order(spans: _Spans, tables: list[pa.Table], times: list[Integers]) -
     return order
 
 
-def _placed(arrays: list[npt.NDArray[Any]], spans: _Spans, order: Integers | None) -> npt.NDArray[Any]:
+def _placed(arrays: list[npt.NDArray[Any]], places: _Places, order: Integers | None) -> npt.NDArray[Any]:
     """Put the spans of a column behind each other; one span, and spans that touch, are not copied."""
-    part, start, length = _runs(spans)
+    part, start, length = places.part, places.start, places.length
     if len(part) == 0:
         return frozen(np.zeros(0, arrays[0].dtype if arrays else np.float64))
     if len(part) == 1:
         values = arrays[part[0]][start[0] : start[0] + length[0]]
-    elif length.sum() >= _LONG_SPAN * len(part):
-        triples = zip(part.tolist(), start.tolist(), length.tolist(), strict=True)
-        values = np.concatenate([arrays[i][low : low + count] for i, low, count in triples])
+    elif places.numbers is not None:
+        triples = zip(*places.numbers, strict=True)
+        values = np.concatenate([arrays[i][low:high] for i, low, high in triples])
     else:
         values = np.concatenate(arrays)[_row_numbers(part, start, length, [len(each) for each in arrays])]
     return frozen(values if order is None else values[order])
 
 
 def _carried(
-    columns: list[pa.ChunkedArray], spans: _Spans, order: Integers | None, kind: pa.DataType
+    columns: list[pa.ChunkedArray], places: _Places, order: Integers | None, kind: pa.DataType
 ) -> pa.Array | pa.ChunkedArray:
     """Put the spans of a column behind each other, as they are; without nulls that is as fast as numbers."""
     if (
@@ -285,22 +309,25 @@ def _carried(
         and not pa.types.is_boolean(kind)
         and not any(c.null_count for c in columns)
     ):
-        return to_arrow(_placed([stored_numbers(column) for column in columns], spans, order), kind)
-    runs = zip(*(each.tolist() for each in _runs(spans)), strict=True)
+        return to_arrow(_placed([stored_numbers(column) for column in columns], places, order), kind)
+    runs = zip(places.part.tolist(), places.start.tolist(), places.length.tolist(), strict=True)
     chunks = [chunk for i, low, count in runs for chunk in columns[i].slice(low, count).chunks]
     column = pa.chunked_array(chunks, kind)
     return column if order is None else column.take(int64_array(order))
 
 
-def _runs(spans: _Spans) -> tuple[Integers, Integers, Integers]:
-    """Join spans that follow each other in one file; return part, first row and length of each run."""
+def _places(spans: _Spans) -> _Places:
+    """Join spans that follow each other in one file."""
     kept = spans.length > 0
     part, start, length = spans.part[kept], spans.start[kept], spans.length[kept]
     if len(part) < 2:
-        return part, start, length
+        return _Places(part, start, length, None)
     new = np.concatenate([[True], (part[1:] != part[:-1]) | (start[1:] != start[:-1] + length[:-1])])
     begins = np.flatnonzero(new)
-    return part[begins], start[begins], np.add.reduceat(length, begins)
+    part, start, length = part[begins], start[begins], np.add.reduceat(length, begins)
+    if length.sum() < _LONG_SPAN * len(part):
+        return _Places(part, start, length, None)
+    return _Places(part, start, length, (part.tolist(), start.tolist(), (start + length).tolist()))
 
 
 def _row_numbers(part: Integers, start: Integers, length: Integers, sizes: list[int]) -> Integers:

@@ -91,6 +91,9 @@ class Input(ABC):
 
         Raises:
             NotFoundError: with the choices.
+            ArgumentError: it is no name.
         """
+        if not isinstance(name, str):
+            raise ArgumentError(f"A column is named by a str; got {name!r}.")
         if name not in self.schema.names:
             raise NotFoundError.among("column", name, self.schema.names)

@@ -55,8 +55,8 @@ class Question:
     """an instant at which a cell of `every` begins"""
 
 
-def comoments(source: Input, question: Question) -> CoMoments:
-    """Return the co-moments of all symbols of an input, in their order.
+def comoments(source: Input, question: Question) -> tuple[CoMoments, npt.NDArray[np.bool_]]:
+    """Return the co-moments of all symbols of an input, in their order, and which of them have a row.
 
     Args:
         source: with a symbol column.
@@ -69,9 +69,11 @@ def comoments(source: Input, question: Question) -> CoMoments:
     pieces = source.pieces
     compiled.prepare(int(pieces.rows.sum()))
     pivot = _Pivot(question, len(pieces.symbols))
+    found = np.zeros(len(pieces.symbols), np.bool_)  # a piece may reach into the interval without a row in it
     for parts in _loaded(source, question):
+        found |= np.concatenate([np.zeros(0, np.int64), *(np.diff(part.offsets) for part in parts)]) > 0
         pivot.add(parts)
-    return pivot.moments
+    return pivot.moments, found
 
 
 class _Pivot:

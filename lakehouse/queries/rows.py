@@ -51,7 +51,7 @@ class Rows:
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.times)
+        return int(self.offsets[-1])
 
 
 def combined(parts: Sequence[Rows], symbols: tuple[str, ...]) -> Rows:
@@ -139,14 +139,13 @@ def symbol_array(symbols: Sequence[str], counts: Integers) -> pa.Array:
         ['A', 'A', '日経']
     """
     texts = [symbol.encode() for symbol in symbols]
-    lengths = np.repeat(np.array([len(text) for text in texts], np.int64), counts)
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    data = pa.py_buffer(b"".join(text * count for text, count in zip(texts, counts.tolist(), strict=True)))
-    if offsets[-1] < 2**31:
-        return pa.Array.from_buffers(
-            pa.string(), len(lengths), [None, pa.py_buffer(offsets.astype(np.int32)), data]
-        )
+    widths = np.array([len(text) for text in texts], np.int64)
+    if int(widths @ counts) < 2**31:
+        offsets = np.zeros(int(counts.sum()) + 1, np.int32)
+        np.cumsum(np.repeat(widths.astype(np.int32), counts), out=offsets[1:])
+        joined = b"".join(text * count for text, count in zip(texts, counts.tolist(), strict=True))
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined)]
+        return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
     codes = pa.array(np.repeat(np.arange(len(texts), dtype=np.int32), counts))
     return text_array(list(symbols)).take(codes)
 

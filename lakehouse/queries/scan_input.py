@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions.selection import Selection, select_pieces
+from lakehouse.partitions.sorting import run_starts
 from lakehouse.queries.buckets import Pieces
-from lakehouse.queries.gathering import Wanted, gather
+from lakehouse.queries.gathering import Wanted, codes_of, gather
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.rows import Integers, Rows
 from lakehouse.queries.scan import Scan
@@ -42,22 +44,20 @@ class ScanInput(Input):
     @cached_property
     def _owned(self) -> tuple[Pieces, Integers, Integers]:
         """Return the pieces, and for each the selection and the position in its footer."""
-        names = sorted({symbol for selection in self._selections for symbol in selection.symbols})
-        rank = {symbol: code for code, symbol in enumerate(names)}
+        names = tuple(sorted({symbol for selection in self._selections for symbol in selection.symbols}))
         parts: list[tuple[Any, ...]] = []
         groups = 0
         for number, selection in enumerate(self._selections):
             footer, piece = selection.footer, selection.pieces
-            table = np.array([rank.get(symbol, -1) for symbol in footer.symbols], np.int64)
             where = np.full(len(piece), number, np.int64)
             group = footer.group[piece] + groups
             groups += len(footer.group_starts) - 1
             bounds = footer.rows[piece], footer.first[piece], footer.last[piece]
-            parts.append((table[footer.code[piece]], *bounds, group, where, piece))
+            parts.append((codes_of(selection, names), *bounds, group, where, piece))
         columns = [np.concatenate([np.zeros(0, np.int64), *(part[i] for part in parts)]) for i in range(7)]
         order = np.argsort(columns[0], kind="stable")
         code, rows, first, last, group, where, piece = (column[order] for column in columns)
-        return Pieces(tuple(names), code, rows, first, last, group), where, piece
+        return Pieces(names, code, rows, first, last, group), where, piece
 
     @property
     def pieces(self) -> Pieces:
@@ -83,11 +83,14 @@ class ScanInput(Input):
     def selected(self, positions: Integers) -> list[Selection]:
         """Return selections of pieces by their positions in `pieces`."""
         _, where, piece = self._owned
+        number, mine = where[positions], piece[positions]
+        order = np.lexsort((mine, number))
+        number, mine = number[order], mine[order]
+        starts = [*run_starts(number).tolist(), len(number)]
         found = []
-        for number in np.unique(where[positions]).tolist():
-            selection = self._selections[number]
-            mine = np.sort(piece[positions[where[positions] == number]])
-            found.append(Selection(selection.file, selection.footer, mine))
+        for low, high in pairwise(starts):
+            selection = self._selections[number[low]]
+            found.append(Selection(selection.file, selection.footer, mine[low:high]))
         return found
 
     def part(self, symbols: Sequence[str]) -> ScanInput:

@@ -124,6 +124,7 @@ def test_overlapping_appends_come_in_the_total_order(
             patch.setattr(encoding, "OWN_ROW_GROUP", 4)
             patch.setattr(buckets, "MOST_ROWS", 8)
             patch.setattr(buckets, "_FEWEST_ROWS", 2)
+            patch.setattr(buckets, "_SLAB_ROWS", 2)
         lake = lakehouse.open(Path(folder) / "lake", create=True)
         product = lake.create("market_data.notes", like=frame(appends[0]), layout=layout)
         for rows in appends:
@@ -153,6 +154,7 @@ def product(tmp_path: Path) -> lakehouse.Product:
 def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "MOST_ROWS", 200)
     monkeypatch.setattr(buckets, "_FEWEST_ROWS", 50)
+    monkeypatch.setattr(buckets, "_SLAB_ROWS", 50)
 
 
 @pytest.mark.usefixtures("cut_small")
@@ -265,6 +267,7 @@ def pieces(symbols: int, groups: list[tuple[int, int]], rows: int = 100) -> Piec
 
 def test_buckets_are_cut_at_borders_of_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "_FEWEST_ROWS", 1000)
+    monkeypatch.setattr(buckets, "_SLAB_ROWS", 1000)
     packed = pieces(60, [(low, low + 12) for low in range(0, 60, 12)])
     found = cut(packed)
     assert [len(bucket.symbols) for bucket in found] == [12] * 5
@@ -287,6 +290,7 @@ def test_buckets_have_every_symbol_once_and_cover_all_of_time(
     given_ = Pieces(names, code, np.full(len(code), 700, np.int64), group, group + 2, group)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buckets, "_FEWEST_ROWS", fewest)
+        patch.setattr(buckets, "_SLAB_ROWS", fewest)
         patch.setattr(buckets, "MOST_ROWS", fewest)
         found = cut(given_)
     assert [symbol for bucket in found for symbol in bucket.symbols] == list(names)

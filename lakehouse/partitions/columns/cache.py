@@ -153,7 +153,7 @@ def column_cache() -> ColumnCache | None:
     bound = _bound(os.environ.get(VARIABLE))
     if bound.bytes == 0 or (bound.bytes is None and bound.percent == 0):
         return None
-    return _cache(os.getpid(), cache_folder() / "columns", bound)
+    return _cache(os.getpid(), cache_folder(), bound)
 
 
 @cache
@@ -164,4 +164,4 @@ def _bound(text: str | None) -> Bound:
 @cache
 def _cache(process: int, folder: Path, bound: Bound) -> ColumnCache:
     """Return the cache of a process: a fork gets one of its own."""
-    return ColumnCache(folder, bound)
+    return ColumnCache(folder / "columns", bound)

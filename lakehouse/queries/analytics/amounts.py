@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ def span_of(every: str | timedelta | int, *, name: str = "every") -> int:
     Raises:
         ArgumentError: it is none, or in months or years, which have no fixed length.
     """
+    if every is None:
+        raise ArgumentError(f"The argument {name!r} is None: it must be a span of time, such as 5min.")
     if isinstance(every, str) and every.endswith(("mo", "y")):
         try:
             split_duration(every)
@@ -58,6 +61,28 @@ def positive(value: Any, *, name: str) -> float:
     if number is None or number <= 0:
         raise ArgumentError(f"The argument {name!r} must be above 0, not {value!r}.")
     return float(number)
+
+
+def one_of(value: Any, choices: Collection[str], *, name: str) -> None:
+    """Raise unless an argument is one of some names.
+
+    Raises:
+        ArgumentError: with the choices.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ArgumentError(f"The argument {name!r} is {value!r}.", hint=f"Use one of {', '.join(choices)}.")
+
+
+def names_of(columns: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns, each once; a str is one name.
+
+    Raises:
+        ArgumentError: they are not names.
+    """
+    chosen: Any = [columns] if isinstance(columns, str) else columns
+    if not isinstance(chosen, Iterable) or not all(isinstance(name, str) for name in list(chosen)):
+        raise ArgumentError(f"Columns are named by a str, or several; got {columns!r}.")
+    return tuple(dict.fromkeys(chosen))
 
 
 def amount_type(source: Input, column: str) -> pa.DataType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.analytics.amounts import amount_type, amounts, origin_of, positive, span_of
+from lakehouse.queries.analytics.amounts import amount_type, amounts, one_of, origin_of, positive, span_of
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import bars as kernels
@@ -119,10 +120,11 @@ def imbalance_bars(
         executor: whose tasks do the work; None for threads.
     """
     _whole(ticks, name="ticks")
-    if of not in _MEASURES:
-        raise ArgumentError(f"The argument 'of' is {of!r}.", hint=f"Use one of {', '.join(_MEASURES)}.")
+    one_of(of, _MEASURES, name="of")
     if not 0 < positive(alpha, name="alpha") <= 1:
         raise ArgumentError(f"The argument 'alpha' must be above 0 and at most 1, not {alpha!r}.")
+    if not isinstance(bounds, Sequence) or len(bounds) != 2:
+        raise ArgumentError(f"The argument 'bounds' must be two numbers, not {bounds!r}.")
     low, high = (positive(bound, name="bounds") for bound in bounds)
     if not low <= 1 <= high:
         raise ArgumentError(f"The bounds must have 1 between them, not {bounds!r}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ Written = tuple[int, Integers, Floats]
 
 SIDES = {"bid": BID, "buy": BID, "b": BID, "ask": ASK, "sell": ASK, "a": ASK, "s": ASK}
 _ROWS_AT_ONCE = 1 << 14
+_LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Events:
     """(n_rows,)"""
     sizes: Floats
     """(n_rows,)"""
-    numbers: Floats
+    numbers: Integers
     """(n_rows,) of the feed; above all for changes and below all for snapshots without numbers"""
     whole: Integers
     """(n_rows,) 1 in snapshots, else 0"""
@@ -47,7 +48,7 @@ class Events:
     def none(cls, symbols: int) -> Events:
         """Return no rows."""
         rows, numbers = np.zeros(0, np.int64), np.zeros(0)
-        return cls(np.zeros(symbols + 1, np.int64), rows, rows, numbers, numbers, numbers, rows)
+        return cls(np.zeros(symbols + 1, np.int64), rows, rows, numbers, numbers, rows, rows)
 
 
 def events_of(rows: Rows, columns: tuple[str, ...], side: str, *, whole: bool) -> Events:
@@ -65,9 +66,9 @@ def events_of(rows: Rows, columns: tuple[str, ...], side: str, *, whole: bool) -
     prices, sizes = (rows.columns[name].astype(np.float64) for name in columns[:2])
     if np.any(sizes < 0):
         raise ArgumentError(f"Column {columns[1]!r} has a negative size.", hint="Size 0 removes a price.")
-    numbers = np.full(len(rows), -np.inf if whole else np.inf)
+    numbers = np.full(len(rows), _LEAST if whole else _MOST)
     if len(columns) > 2:
-        numbers = rows.columns[columns[2]].astype(np.float64)
+        numbers = _whole_numbers(rows.columns[columns[2]], missing=_MOST if whole else _LEAST)
     sides = _codes(rows.carried[side], side)
     return Events(rows.offsets, rows.times, sides, prices, sizes, numbers, np.full(len(rows), int(whole)))
 
@@ -102,7 +103,7 @@ class Books:
         """
         self._depth, self._keep = depth, keep
         self._books = [start_book() for _ in range(symbols)]
-        self._number = np.full(symbols, -np.inf if known else np.inf)
+        self._number = np.full(symbols, _LEAST if known else _MOST)
 
     def apply(self, events: Events, cells: Integers) -> list[Written]:
         """Apply rows, and return the symbol, times and best levels of the books that are complete.
@@ -171,6 +172,16 @@ class Books:
             if done < len(rows):
                 self._books[symbol] = np.concatenate([book, np.zeros_like(book)], axis=2), counts, pending
             yield symbol, out_times[:written], out[:written]
+
+
+def _whole_numbers(values: npt.NDArray[Any], *, missing: int) -> Integers:
+    """Return numbers of a feed as int64: as float64 those that are nanoseconds would run into each other."""
+    if values.dtype.kind != "f":
+        return values.astype(np.int64)
+    there = np.isfinite(values)
+    found: Integers = np.where(there, values, 0).astype(np.int64)
+    found[~there] = missing
+    return found
 
 
 def _resets(events: Events, rows: Integers) -> Integers:

@@ -134,9 +134,10 @@ def _tables(
     statistic: Statistic, source: Input, question: Question, schema: pa.Schema, executor: Executor | None
 ) -> Iterator[pa.Table]:
     task = partial(comoments, source, question)
-    moments = task() if executor is None else executor.submit(task).result()
+    moments, found = task() if executor is None else executor.submit(task).result()
     matrix = moments.correlation() if statistic == "correlation" else moments.covariance()
-    names = source.pieces.symbols
+    matrix = matrix[np.ix_(found, found)]
+    names = tuple(name for name, there in zip(source.pieces.symbols, found, strict=True) if there)
     count = len(names)
     others = dictionary_array(np.tile(np.arange(count, dtype=np.int32), count), names).cast(pa.string())
     symbols = symbol_array(names, np.full(count, count))

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.errors import ArgumentError
-from lakehouse.queries.analytics.amounts import positive
+from lakehouse.queries.analytics.amounts import one_of, positive
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.compiled import Floats
@@ -50,8 +49,7 @@ def cusum_events(
         NotFoundError: the column is not there.
         ArgumentError: the column holds no numbers, or the threshold is not above 0.
     """
-    if of not in _CHANGES:
-        raise ArgumentError(f"The argument 'of' is {of!r}.", hint=f"Use one of {', '.join(_CHANGES)}.")
+    one_of(of, _CHANGES, name="of")
     source = input_of(rows)
     time = source.schema.field(source.time).type
     events = _Events((price,), time, positive(threshold, name="threshold"), _CHANGES[of])

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.analytics.amounts import span_of
+from lakehouse.queries.analytics.amounts import names_of, one_of, span_of
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.gathering import Wanted, is_plain, stored_numbers
 from lakehouse.queries.inputs import Input
@@ -52,12 +52,16 @@ def asof_join(
     yesterday serves the first trade of today, whatever files they are in. Sides without a symbol column join
     by time alone.
 
+    A row counts from its own time on, and a date is its midnight. The time of a bar is its start: a trade at
+    09:30:10 gets the bar of 09:30 with its close, and any trade of a day that day's daily bar, which nobody
+    knew then. Shift the times of bars to their ends first.
+
     Args:
         left: rows, such as trades.
         right: rows, such as quotes.
         direction: "backward" takes the last right row at or before, "forward" the first one at or after,
             "nearest" the nearer of both, on a tie the one before.
-        tolerance: the longest time between both, inclusive, such as "5s"; None for any.
+        tolerance: the longest time between both, inclusive, such as "5s", or 0; None for any.
         columns: of the right side; None for all but the symbol and the time.
         suffix: is put behind a right column's name that the left side has too.
         executor: whose tasks do the work; None for threads.
@@ -70,13 +74,13 @@ def asof_join(
         NotFoundError: a column is not there.
         ArgumentError: the direction is unknown; one side alone has symbols; two columns have one name.
     """
-    if direction not in _DIRECTIONS:
-        hint = f"Use one of {', '.join(_DIRECTIONS)}."
-        raise ArgumentError(f"The argument 'direction' is {direction!r}.", hint=hint)
+    one_of(direction, _DIRECTIONS, name="direction")
+    if not isinstance(suffix, str):
+        raise ArgumentError(f"The argument 'suffix' must be a str, not {suffix!r}.")
     source, other = input_of(left), input_of(right)
     if (source.symbol is None) != (other.symbol is None):
         raise ArgumentError("One side of the join has a symbol column, and the other has none.")
-    most = -1 if tolerance is None else span_of(tolerance, name="tolerance")
+    most = -1 if tolerance is None else _tolerance(tolerance)
     roles = (source.symbol, source.time)
     kept = tuple(name for name in source.names if name not in roles)
     taken = _taken(other, columns)
@@ -85,10 +89,15 @@ def asof_join(
     return compute("asof_join", join, source, executor=executor)
 
 
+def _tolerance(tolerance: str | timedelta | int) -> int:
+    nothing = tolerance == timedelta(0) or (tolerance == 0 and not isinstance(tolerance, bool))
+    return 0 if nothing else span_of(tolerance, name="tolerance")
+
+
 def _taken(right: Input, columns: Sequence[str] | None) -> tuple[str, ...]:
     if columns is None:
         return tuple(name for name in right.names if name not in (right.symbol, right.time))
-    chosen = (columns,) if isinstance(columns, str) else tuple(dict.fromkeys(columns))
+    chosen = names_of(columns)
     for name in chosen:
         right.check(name)
         if name == right.symbol:
@@ -125,7 +134,7 @@ class _AsofJoin(Operation):
         found = list(left)
         for name in self.taken:
             label = name + self.suffix if name in names else name
-            if label in [field.name for field in found]:
+            if label in [source.symbol, *(field.name for field in found)]:
                 raise ArgumentError(
                     f"Both sides have a column {label!r}.", hint="Give another suffix, or choose columns."
                 )

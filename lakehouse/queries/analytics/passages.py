@@ -101,8 +101,8 @@ def triple_barrier(
 
     Returns:
         The columns of `events`, then label (1 the upper barrier, -1 the lower one, 0 the end of the horizon),
-        exit_time, exit_price and gain. They are null where the rows end before that, where there is none, or
-        where width or side is null.
+        exit_time, exit_price and gain. They are null where the rows end before that, where there is none,
+        where width or side is null, or where width is not above 0: such barriers are touched at once.
 
     Raises:
         NotFoundError: a column is not there.
@@ -236,7 +236,7 @@ class _Barriers(_Following):
             return None
         width, side = (self._numbers(rows, each) for each in (self.width, self.side or 1.0))
         barriers = [np.full(len(rows), np.nan) if unit is None else unit * width for unit in self.units]
-        open_ = ~np.isnan(width) & ~np.isnan(side)
+        open_ = (width > 0) & ~np.isnan(side)
         judged, deadline = open_.copy(), self.deadlines(rows.times)
         entry, exit_price = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
         label, exit_time = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)

@@ -199,6 +199,9 @@ class _Weighted(Series):
 class _Drawdown(Series):
     """Drawdown, peak and duration."""
 
+    def needs_times(self) -> bool:
+        return True
+
     def types(self) -> tuple[pa.DataType, ...]:
         return pa.float64(), pa.float64(), pa.duration("ns")
 

@@ -165,7 +165,8 @@ def _quantile(statistic: Statistic, quantile: float | None) -> float:
     if (statistic == "quantile") != (quantile is not None):
         need = "needs the argument 'quantile'" if quantile is None else "takes no argument 'quantile'"
         raise ArgumentError(f"The statistic {statistic!r} {need}.")
-    if quantile is not None and not 0 <= quantile <= 1:
+    number = isinstance(quantile, int | float | np.number) and not isinstance(quantile, bool)
+    if quantile is not None and not (number and 0 <= quantile <= 1):
         raise ArgumentError(f"A quantile is from 0 to 1; got {quantile!r}.")
     return 1.0 if quantile is None else float(quantile)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
+from lakehouse.queries.gathering import stored_numbers
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.changes import Of, changes
 from lakehouse.queries.operations import Operation
@@ -49,11 +50,25 @@ class Series(Operation):
     def fields(self, source: Input) -> list[pa.Field]:
         """See `Operation.fields`."""
         source.check_number(*self.columns)
+        if not all(isinstance(name, str) for name in self.names):
+            raise ArgumentError(f"The argument 'name' must be a str; got {self.names[0]!r}.")
         taken = [name for name in self.names if name in (source.symbol, source.time)]
         if taken:
             raise ArgumentError(f"The name {taken[0]!r} is that of the rows' own symbol or time column.")
         time = pa.field(self.time, self.time_type, nullable=False)
         return [time, *(pa.field(name, kind) for name, kind in zip(self.names, self.types(), strict=True))]
+
+    def needs_times(self) -> bool:
+        """Say whether `apply` looks at the times; else they are passed on as they are stored."""
+        return False
+
+    def carries(self) -> tuple[str, ...]:
+        """See `Operation.carries`."""
+        return () if self.needs_times() else (self.time,)
+
+    def cells(self) -> tuple[int, int] | None:
+        """See `Operation.cells`."""
+        return None if self.needs_times() else (0, 0)
 
     def types(self) -> tuple[pa.DataType, ...]:
         """Return the types of the result."""
@@ -72,12 +87,18 @@ class Series(Operation):
             for name, last in zip(self.columns, state.last, strict=True)
         ]
         found = self.apply(rows, values, state.own)
-        counts, times = np.diff(rows.offsets), rows.times
-        if self.drop_nan:
-            kept = ~np.isnan(found[0])
-            counts = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[rows.offsets])
-            times, found = times[kept], [values[kept] for values in found]
-        return Block(counts, (time_array(times, self.time_type), *map(self.column, found)))
+        counts, times = np.diff(rows.offsets), self._times(rows)
+        dropped = np.flatnonzero(np.isnan(found[0])) if self.drop_nan else np.zeros(0, np.int64)
+        if len(dropped):
+            counts -= np.diff(np.searchsorted(dropped, rows.offsets))
+            times, *found = (_without(dropped, values) for values in (times, *found))
+        return Block(counts, (times, *map(self.column, found)))
+
+    def _times(self, rows: Rows) -> npt.NDArray[Any]:
+        """Return the times in the unit of their type."""
+        if self.needs_times():
+            return stored_numbers(time_array(rows.times, self.time_type))
+        return stored_numbers(rows.carried[self.time])
 
     def column(self, values: npt.NDArray[Any]) -> Values:
         """Return a column of the result in its type."""
@@ -99,7 +120,7 @@ def check_choice(value: str, choices: Any, *, name: str) -> None:
         ArgumentError: with the choices.
     """
     known = get_args(choices)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         shown = ", ".join(map(repr, known))
         raise ArgumentError(f"The argument {name!r} must be one of {shown}; got {value!r}.")
 
@@ -113,6 +134,16 @@ def check_window(window: int, least: int) -> None:
     if not isinstance(window, (int, np.integer)) or isinstance(window, bool) or window < least:
         what = f"a whole number of rows, {least} or more"
         raise ArgumentError(f"The argument 'window' must be {what}; got {window!r}.")
+
+
+def _without(dropped: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return values without some rows; where these are few, the others are copied run by run."""
+    if len(dropped) > len(values) // 64:
+        return np.delete(values, dropped)
+    ends = [*dropped.tolist(), len(values)]
+    return np.concatenate(
+        [values[low:high] for low, high in zip([0, *(dropped + 1).tolist()], ends, strict=True)]
+    )
 
 
 def _floats(values: npt.NDArray[Any]) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
+from lakehouse.queries.analytics.amounts import names_of
 from lakehouse.queries.buckets import Bucket
 from lakehouse.queries.computation import Computation
 from lakehouse.queries.gathering import Wanted
@@ -42,10 +43,10 @@ def market_snapshot(
     if instant >= MAX_NS - 1:
         raise ArgumentError("The instant is the last one that there is; ask for the latest rows.")
     roles = (source.symbol, source.time)
-    chosen = source.names if columns is None else ((columns,) if isinstance(columns, str) else tuple(columns))
+    chosen = source.names if columns is None else names_of(columns)
     for name in chosen:
         source.check(name)
-    kept = tuple(name for name in dict.fromkeys(chosen) if name not in roles)
+    kept = tuple(name for name in chosen if name not in roles)
     schema = pa.schema([source.schema.field(name) for name in (*filter(None, roles), *kept)])
     task = _Snapshot(source, instant, kept, schema)
 

@@ -15,6 +15,8 @@ _TILE = 64
 join in, which wait by spinning: on two busy cores, the product of 500 x 8192 numbers with themselves took
 three times the processor time of these tiles."""
 
+_ROUNDING = 2.0**-52
+
 
 class CoMoments:
     """Sums over the columns in which both of a pair have a number; O(symbols**2) memory, whatever the length.
@@ -84,7 +86,9 @@ class CoMoments:
         NaN where fewer than two columns are common, or where one of a pair does not vary in them.
         """
         with np.errstate(all="ignore"):
-            spread = np.sqrt(np.maximum(self._squares - self._sums * self._sums / self._counts, 0.0))
+            squares = self._squares - self._sums * self._sums / self._counts
+            squares[squares <= self._counts * _ROUNDING * self._squares] = 0.0  # nothing but rounding is left
+            spread = np.sqrt(squares)
             result = self._centred() / spread / spread.T
         result[~np.isfinite(result) | (self._counts < 2)] = np.nan
         return np.clip(result, -1.0, 1.0, out=result)

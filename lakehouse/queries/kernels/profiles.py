@@ -47,22 +47,32 @@ def volume_shares(
     for g in range(len(offsets) - 1):
         end_of_day = (day[g] + 1) * day_length
         low, high = bounds[g, 0], bounds[g, 1]
-        cell, end_of_cell = np.int64(-1), np.int64(-1)
-        fresh = True
-        for i in range(offsets[g], offsets[g + 1]):
+        volume, known = open_volume[g], seen[g]
+        i, stop = offsets[g], offsets[g + 1]
+        while i < stop:
             t = times[i]
-            if t >= end_of_day or (fresh and t // day_length != day[g]):
+            if t >= end_of_day or t < end_of_day - day_length:
                 _close_day(open_volume, shares, days, g, low, high)
                 day[g] = t // day_length
                 end_of_day = (day[g] + 1) * day_length
-                low, high, fresh = np.int64(shares.shape[1]), np.int64(0), True
-            if fresh or t >= end_of_cell:
-                cell = (t - (end_of_day - day_length)) // every
-                end_of_cell = end_of_day - day_length + (cell + 1) * every
-                low, high, fresh = min(low, cell), max(high, cell + 1), False
-                seen[g, cell] = True
-            if size[i] == size[i]:
-                open_volume[g, cell] += np.float64(size[i])
+                low, high = np.int64(len(volume)), np.int64(0)
+            cell = (t - (end_of_day - day_length)) // every
+            end_of_cell = end_of_day - day_length + (cell + 1) * every
+            low = min(low, cell)
+            while True:  # rows of this cell and, without a division, of the next one, and so on
+                known[np.uint64(cell)] = True
+                if size[i] == size[i]:
+                    volume[np.uint64(cell)] += np.float64(size[i])
+                i += 1
+                if i == stop:
+                    break
+                t = times[i]
+                if t >= end_of_cell:
+                    if t >= end_of_cell + every or t >= end_of_day:
+                        break
+                    cell += 1
+                    end_of_cell += every
+            high = max(high, cell + 1)
         bounds[g, 0], bounds[g, 1] = low, high
 
 

@@ -82,6 +82,8 @@ def find_asof(query: Node, schemas: Mapping[ProductName, TableSchema]) -> AsofJo
         return "its condition is not one equality of symbols and one inequality of times"
     if _names_schemas(query):
         return "a column is named with the domain of its product"
+    if _names_columns(query, node):
+        return "a column of the answer is named after its text"
     return AsofJoin(node, left, right, comparison, node["join_type"] == "LEFT")
 
 
@@ -172,6 +174,12 @@ def _comparison(join: Node, scope: Scope) -> Comparison | None:
 def _names_schemas(query: Node) -> bool:
     """Say whether a column is named by its domain too, which the new tables do not have."""
     return any(len(node["column_names"]) > 2 for node in nodes(query) if "column_names" in node)
+
+
+def _names_columns(query: Node, join: Node) -> bool:
+    """Say whether a join lies in an expression: without AS, the text of this is the name of a column."""
+    expressions = (node for node in nodes(query) if node.get("class") == "SUBQUERY")
+    return any(inner is join for expression in expressions for inner in nodes(expression))
 
 
 def _positional(join: AsofJoin) -> Node:

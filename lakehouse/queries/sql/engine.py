@@ -5,6 +5,7 @@ Nothing is kept from one query to the next, so nothing can leak from one to anot
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -41,7 +42,9 @@ class Engine:
         self.tables: list[LazyTable] = []
         with translated({}):
             self.connection = spares().take()
-            self._finish = weakref.finalize(self, _end, self.connection, self._held, self.tables, folder)
+            self._finish = weakref.finalize(
+                self, _end, os.getpid(), self.connection, self._held, self.tables, folder
+            )
             self._run(f"SET GLOBAL temp_directory = {literal(str(folder))}")
             self._run(f"SET GLOBAL memory_limit = {literal(memory_limit)}")
 
@@ -216,12 +219,18 @@ def _columns(rows: pa.Table | pa.RecordBatch, schema: pa.Schema) -> list[Any]:
 
 
 def _end(
-    connection: duckdb.DuckDBPyConnection, held: ExitStack, tables: Sequence[LazyTable], folder: Path
+    process: int,
+    connection: duckdb.DuckDBPyConnection,
+    held: ExitStack,
+    tables: Sequence[LazyTable],
+    folder: Path,
 ) -> None:
     """Free what an engine held; what it spilled is gone when this returns."""
+    if os.getpid() != process:  # a forked child ends: the engine, its folder and its leases are the parent's
+        return
     for table in tables:
         table.forget()
-    if any(folder.iterdir()):
+    if not folder.is_dir() or any(folder.iterdir()):
         connection.close()
     else:
         spares().give_back(connection)

@@ -79,7 +79,11 @@ class View:
         return view_statements(self.state.name, self.select(paths))
 
     def select(self, paths: Sequence[Path]) -> str:
-        """Return the query of the view."""
+        """Return the query of the view.
+
+        The statistics of Parquet leave NaN out. Unless DuckDB is told, it takes a column with bounds for one
+        without NaN: `isnan(price)` is then false, `NOT isnan(price)` true, and `max(price)` a number.
+        """
         groups: dict[tuple[str, ...], list[Path]] = {}
         for file, path in zip(self.files, paths, strict=True):
             groups.setdefault(file.columns, []).append(path)
@@ -88,7 +92,7 @@ class View:
         condition = "".join(f" WHERE {each}" for each in (" AND ".join(self.predicates()),) if each)
         return " UNION ALL ".join(
             f"{self._columns(present)} FROM read_parquet([{', '.join(map(_path, group))}],"
-            f" hive_partitioning = false, union_by_name = false){condition}"
+            f" hive_partitioning = false, union_by_name = false, can_have_nan = true){condition}"
             for present, group in groups.items()
         )
 

@@ -47,6 +47,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "OWN_ROW_GROUP", 8)
     monkeypatch.setattr(buckets, "MOST_ROWS", 40)
     monkeypatch.setattr(buckets, "_FEWEST_ROWS", 10)
+    monkeypatch.setattr(buckets, "_SLAB_ROWS", 10)
 
 
 @pytest.fixture(name="ticks")
@@ -85,6 +86,7 @@ def cuts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
         monkeypatch.setattr(encoding, "OWN_ROW_GROUP", 16)
         monkeypatch.setattr(buckets, "MOST_ROWS", 128)
         monkeypatch.setattr(buckets, "_FEWEST_ROWS", 32)
+        monkeypatch.setattr(buckets, "_SLAB_ROWS", 32)
     return str(request.param)
 
 

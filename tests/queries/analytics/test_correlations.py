@@ -129,6 +129,29 @@ def test_any_rows(rows: list[tuple[str, int, float | None]], fill: Any) -> None:
     np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-9, atol=1e-9)
 
 
+def test_a_symbol_without_a_row_in_the_interval_is_left_out_however_rows_are_stored(make: Make) -> None:
+    """The row groups of the interval had rows of B: so it came out, with NaN, in one layout alone."""
+    times = pl.Series([DAY + minute * MINUTE for minute in (0, 5, 1, 2, 9)]).cast(pl.Datetime("ns", "UTC"))
+    frame = pl.DataFrame({"symbol": list("AABBB"), "time": times, "price": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    scan = make(frame).scan(start=DAY + 3 * MINUTE, end=DAY + 6 * MINUTE)
+    assert analytics.correlation(scan, "price").read().to_arrow()["symbol"].to_pylist() == ["A"]
+
+
+def test_what_does_not_vary_where_both_have_numbers_is_nan_and_no_rounding() -> None:
+    """A is 0.1 wherever B has a number: what was left of its variance were rounding errors."""
+    times = pl.Series([DAY + minute * MINUTE for minute in range(60)]).cast(pl.Datetime("ns", "UTC"))
+    random = np.random.default_rng(0)
+    steady = pl.DataFrame({"symbol": "A", "time": times, "price": [0.7, 0.3, 0.9, *([0.1] * 57)]})
+    moving = pl.DataFrame(
+        {"symbol": "B", "time": times, "price": [None] * 3 + random.normal(0, 1, 57).tolist()}
+    )
+    found = analytics.correlation(pl.concat([steady, moving]), "price", of="value", fill=None).read()
+    matrix = square(found)
+    assert np.isnan(matrix[0, 1])
+    assert np.isnan(matrix[1, 0])
+    np.testing.assert_allclose(np.diagonal(matrix), 1.0)
+
+
 def test_what_can_not_be_compared_is_refused() -> None:
     with pytest.raises(ArgumentError, match="no symbol column"):
         analytics.correlation(ticks(5).drop("symbol"), "price")

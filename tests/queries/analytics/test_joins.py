@@ -102,6 +102,7 @@ def test_overlapping_files_of_quotes(
             patch.setattr(encoding, "OWN_ROW_GROUP", 2)
             patch.setattr(buckets, "MOST_ROWS", 4)
             patch.setattr(buckets, "_FEWEST_ROWS", 2)
+            patch.setattr(buckets, "_SLAB_ROWS", 2)
         lake = lakehouse.open(Path(folder) / "lake", create=True)
         quoted = lake.create("m.quotes", like=frame(right[0], "bid", 0), key=(), layout="date=day")
         for number, rows in enumerate(right):

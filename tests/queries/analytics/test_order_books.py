@@ -176,3 +176,16 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         analytics.order_book(None, changes.with_columns(side=pl.lit(None, pl.String))).read()
     with pytest.raises(ArgumentError, match="negative size"):
         analytics.order_book(None, changes.with_columns(size=-pl.col("size"))).read()
+
+
+def test_numbers_that_are_nanoseconds_are_told_apart() -> None:
+    """As float64 the three numbers are one: the second change was left out."""
+    base = 1_704_186_000_000_000_001
+    snapshots = book_rows_of(("A", 1, "bid", 9.0, 1.0)).with_columns(number=pl.lit(base))
+    changes = book_rows_of(("A", 1, "bid", 9.0, 5.0), ("A", 2, "bid", 9.0, 7.0))
+    numbered = changes.with_columns(number=pl.Series([base, base + 1]))
+    found = analytics.order_book(snapshots, numbered, 1, sequence="number").read().to_polars()
+    assert found["bid_size_1"].to_list() == [1.0, 7.0]
+    unknown = changes.with_columns(number=pl.Series([None, base + 1], dtype=pl.Int64))
+    lost = analytics.order_book(snapshots.with_columns(number=pl.lit(5)), unknown, 1, sequence="number")
+    assert lost.read().to_polars()["bid_size_1"].to_list() == [1.0, 7.0]

@@ -58,6 +58,7 @@ LEFT_TO_DUCKDB = [
     (f"{COUNT} {T} t ASOF JOIN {Q} AS q(symbol, time, a, b) {ON}", "the whole of a product"),
     (f"{COUNT} {JOIN} ASOF JOIN {Q} AS r ON t.symbol = r.symbol AND t.time >= r.time", "several"),
     (f"SELECT count(*), max(t._sequence) FROM {JOIN}", "sequence"),
+    (f"SELECT (SELECT count(*) FROM {JOIN} WHERE t.symbol = b.symbol) FROM market_data.bars b", "its text"),
     (
         f"SELECT {T}.price, {Q}.time FROM {T} ASOF JOIN {Q} ON trades.symbol = quotes.symbol"
         " AND trades.time >= quotes.time ORDER BY ALL",

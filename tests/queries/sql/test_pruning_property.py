@@ -1,14 +1,19 @@
-"""What is read, and by whom, never changes the answer: random queries, unpruned, pruned, decoded by us."""
+"""What is read, and by whom, never changes the answer: random queries, unpruned, pruned, decoded by us,
+from the column cache.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given, note, reject
 from hypothesis import strategies as st
 
 from lakehouse.errors import QueryError
+from lakehouse.partitions.columns import cache
 
 T = TypeVar("T")
 PRODUCTS = {
@@ -265,6 +270,17 @@ def answer(desk: Any, text: str, **options: Any) -> list[str] | str:
         return str(error)
 
 
+@pytest.fixture(scope="module")
+def column_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Turn the column cache on, for files of any size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEHOUSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LAKEHOUSE_COLUMN_CACHE_SIZE", "1GB")
+        patch.setattr(cache, "SMALLEST_FILE_IN_ROWS", 1)
+        yield
+
+
+@pytest.mark.usefixtures("column_cache")
 @given(data=st.data())
 def test_pruned_answers_equal_unpruned_ones(desk: Any, data: st.DataObject) -> None:
     text, _ = Writer(data).query()
@@ -274,4 +290,16 @@ def test_pruned_answers_equal_unpruned_ones(desk: Any, data: st.DataObject) -> N
         reject()  # DuckDB does not accept this one
     assert answer(desk, text, engine="parquet") == whole
     assert answer(desk, text, engine="decoded") == whole
+    assert answer(desk, text, engine="cached columns") == whole
     assert answer(desk, text) == whole
+
+
+@pytest.mark.usefixtures("column_cache")
+def test_the_column_cache_is_used(desk: Any) -> None:
+    """The property above would hold too if it was not."""
+    text = "SELECT sum(score) FROM signals.scores"
+    desk.table(text, engine="decoded")
+    made = cache.column_cache()
+    assert made is not None
+    made.flush()
+    assert desk.plan(text)["signals.scores"].engine == "cached columns"

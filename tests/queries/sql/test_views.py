@@ -137,6 +137,43 @@ def test_the_lake_may_lie_in_any_folder(tmp_path: Path, folder: str) -> None:
     assert pl.DataFrame(table).rows() == [("BRK/B", pl.Series([19723]).cast(pl.Date)[0])]
 
 
+@pytest.mark.parametrize("engine", ["parquet", "decoded", "cached columns"])
+@pytest.mark.parametrize("prune", [True, False])
+def test_nan_is_no_number_and_above_all_numbers_whoever_reads(
+    make_desk: Callable[..., Any], engine: Any, prune: bool
+) -> None:
+    """From the bounds of Parquet, which leave NaN out, DuckDB took a column for one without NaN."""
+    columns = (
+        Column("symbol", "string", False),
+        Column("time", "timestamp[ns]", False),
+        Column("x", "float64"),
+        Column("y", "float32"),
+    )
+    schema = TableSchema(columns, "symbol", "time")
+    values = [1.0, 2.0, float("nan"), None]
+    rows = pa.table(
+        {"symbol": ["A"] * 4, "time": range(4), "x": values, "y": values, "_sequence": [0] * 4}
+    ).cast(stored_schema(schema))
+    desk = make_desk("tests.holes", schema, rows)
+
+    def asked(what: str) -> Any:
+        return repr(desk.rows(f"SELECT {what} FROM tests.holes", engine=engine, prune=prune)[0])
+
+    for name in ("x", "y"):
+        assert asked(f"count(*) FILTER (isnan({name})), count({name}), max({name})") == "(1, 3, nan)"
+        assert asked(f"sum({name}) FILTER (NOT isnan({name}))") == "(3.0,)"
+        for condition, count in (
+            (f"isnan({name})", 1),
+            (f"NOT isnan({name})", 2),
+            (f"{name} > 100", 1),
+            (f"{name} BETWEEN 1 AND 100", 2),
+            (f"{name} = 'nan'", 1),
+            (f"{name} <= 2", 2),
+        ):
+            text = f"SELECT count(*) FROM tests.holes WHERE {condition}"
+            assert (text, desk.rows(text, engine=engine, prune=prune)) == (text, [(count,)])
+
+
 def test_columns_with_odd_names_are_quoted(make_desk: Callable[..., Any]) -> None:
     columns = (
         Column("Select", "string", False),
