@@ -21,6 +21,7 @@ from lakehouse.partitions import delta_log as log
 from lakehouse.partitions import indexed, replay
 from lakehouse.partitions.checkpoints import last_checkpoint
 from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.remembered import Remembered
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import Store
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.parquet_files import WrittenFile
 
+_KEPT_STATES = 64
+_KEPT_RECORDS = 4_096
 _UNKNOWN = TableSchema((Column("unknown", "string"),))
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")  # in the messages of deltalake
 
@@ -88,6 +91,8 @@ class Table:
         self._read_terms = terms
         self._blank = replay.empty(store, name, major, _UNKNOWN, "", None)
         self._head = self._blank
+        self._states = Remembered[TableState](store, _KEPT_STATES)
+        self._records = Remembered["Commit"](store, _KEPT_RECORDS)
 
     @cached_property
     def terms(self) -> Terms:
@@ -121,6 +126,10 @@ class Table:
             )
         if version == head.version:
             return head
+        known = self._states.of(version, replay.entry_path(self.path, version), lambda: self._old(version))
+        return replace(known)  # of the caller alone: its files are held for as long as it is in use
+
+    def _old(self, version: int) -> TableState:
         found = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version)
         if found.state.version != version:
             raise self._hole(found.state.version + 1)
@@ -158,12 +167,13 @@ class Table:
 
     def history(self) -> Iterator[Commit]:
         """Yield every commit, newest first."""
-        for version, actions in self.entries():
-            yield record_of(actions, str(self.name), version)
+        head = self._refresh()
+        yield from map(self.commit_of, range(head.state.version, -1, -1) if head.exists else ())
 
     def commit_of(self, version: int) -> Commit:
         """Return the record of one version."""
-        return record_of(self.entry(version), str(self.name), version)
+        where, name = replay.entry_path(self.path, version), str(self.name)
+        return self._records.of(version, where, lambda: record_of(self.entry(version), name, version))
 
     def queue(self) -> AbstractContextManager[None]:
         """Queue with the other writers of this machine."""
