@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pytest
 
 from lakehouse.queries.sql.engine import Engine
 from lakehouse.queries.sql.spares import Spares, spares
@@ -79,6 +81,37 @@ def test_an_engine_that_goes_away_in_a_collection_waits_for_no_lock() -> None:
     thread.start()
     thread.join(timeout=30)
     assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_that_ends_leaves_the_engines_of_its_parent_alone() -> None:
+    """Its last act was to free what it had inherited: the folder into which the parent was spilling."""
+    code = """
+import os, sys, tempfile, warnings
+from pathlib import Path
+from lakehouse.queries.sql.engine import Engine
+tempfile.tempdir = tempfile.mkdtemp()
+engine = Engine()
+warnings.simplefilter("ignore")
+if (child := os.fork()) == 0:
+    sys.exit(0)
+os.waitpid(child, 0)
+kept = len(list(Path(tempfile.tempdir).iterdir()))
+engine.close()
+print(kept, len(list(Path(tempfile.tempdir).iterdir())))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
+    )
+    assert (found.stdout.split(), found.stderr) == ([b"1", b"0"], b"")
+
+
+def test_an_engine_whose_folder_was_swept_away_ends_quietly() -> None:
+    engine = Engine()
+    folder = Path(engine.connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0])
+    folder.rmdir()
+    engine.close()
+    assert not folder.exists()
 
 
 def test_a_process_that_asks_once_makes_one() -> None:
