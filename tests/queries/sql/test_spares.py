@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from lakehouse.queries.sql.engine import Engine
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROOT = Path(__file__).parents[3]
+ASOF = "SELECT sum(r.price) FROM m.t l ASOF JOIN m.t r ON l.symbol = r.symbol AND l.time >= r.time"
 
 
 def test_each_is_given_once_and_holds_nothing() -> None:
@@ -126,3 +129,22 @@ print(len(once), len(twice))
         [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
     )
     assert found.stdout.split() == [b"0", b"1"]
+
+
+def test_an_instance_that_waits_to_be_closed_holds_no_version(tmp_path: Path) -> None:
+    """A process that asks once, and then writes for days, would keep the garbage collector from all of it."""
+    import lakehouse
+
+    frame = pl.DataFrame({"symbol": ["A", "A"], "time": [1, 2], "price": [1.0, 2.0]})
+    frame = frame.with_columns(pl.col("time").cast(pl.Datetime("ns", "UTC")))
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    product = lake.create("m.t", like=frame, key=["symbol", "time"])
+    for number in range(4):
+        product.append(frame.with_columns(time=pl.col("time").dt.offset_by(f"{number}d")))
+    for question in ("SELECT sum(price) FROM m.t", ASOF):
+        assert lake.sql(question).num_rows == 1
+        asked = weakref.ref(product.state())
+        product.append(frame.with_columns(time=pl.col("time").dt.offset_by(f"{len(question)}d")))
+        assert product.state() is not asked()
+        gc.collect()
+        assert asked() is None
