@@ -31,7 +31,7 @@ from lakehouse.times import MAX_NS, MIN_NS, Interval
 Floats = npt.NDArray[np.float64]
 
 SLAB_ROWS = 4 << 20
-"""rows of a slab, as far as files can be cut in time"""
+"""rows of a slab, as far as files can be cut in time; one of a single file is not copied"""
 BLOCK_NUMBERS = 4 << 20
 """numbers in a block of columns: 32 MiB"""
 _GROUPS = 2 * max(2, os.cpu_count() or 1)
@@ -202,7 +202,7 @@ def _slabs(pieces: Pieces, question: Question) -> list[Interval]:
     edges, begin = [MIN_NS], 0
     for place in np.flatnonzero(clean | (running % SLAB_ROWS < pieces.rows[order])).tolist():
         rows = int(running[place]) - begin
-        if rows >= (SLAB_ROWS // 2 if clean[place] else 4 * SLAB_ROWS):
+        if rows >= (SLAB_ROWS // 8 if clean[place] else 4 * SLAB_ROWS):
             edge = int(first[place])
             edge -= (edge - question.origin) % question.every if question.every else 0
             if edge > edges[-1]:

@@ -53,12 +53,21 @@ def first_passage(
         executor: whose tasks do the work; None for threads.
 
     Returns:
-        The columns of `orders`, exit_time and exit_price, which are null where the volume was not reached or
-        the size is null; in the order (symbol, time).
+        The columns of `orders`, exit_time and exit_price, which are null where the volume was not reached, or
+        the size is null or not above 0: give sizes of sales as positive numbers; in the order (symbol, time).
 
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: a column holds no numbers, or one side alone has symbols.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> orders = pl.DataFrame({"time": times[:1], "size": [250]})
+        >>> first_passage(trades, orders).read().to_polars()["exit_price"].to_list()
+        [11.0]
     """
     source, right = _sides(orders, trades)
     source.check_number(size)
@@ -107,6 +116,15 @@ def triple_barrier(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: a column holds no numbers, a barrier is not positive, or one side alone has symbols.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "price": [100.0, 101.0, 97.0]})
+        >>> labels = triple_barrier(bars, bars.select("day"), width=0.02, horizon="5d").read().to_polars()
+        >>> labels["label"].to_list()
+        [-1, -1, None]
     """
     source, right = _sides(events, rows)
     columns = tuple(name for name in (width, side) if isinstance(name, str))
@@ -205,7 +223,7 @@ class _Passages(_Following):
         if not len(rows):
             return None
         need = self.multiple * rows.columns[self.columns[0]].astype(np.float64)
-        open_, deadline = ~np.isnan(need), self.deadlines(rows.times)
+        open_, deadline = need > 0, self.deadlines(rows.times)
         exit_time, exit_price = np.zeros(len(rows), np.int64), np.full(len(rows), np.nan)
         for slab in self.later(rows, open_):
             kernels.volume_passages(

@@ -55,6 +55,14 @@ def returns(
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: it holds no numbers.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "close": [4.0, 5.0, 10.0]})
+        >>> returns(bars).read().to_polars()["return"].to_list()
+        [nan, 0.25, 1.0]
     """
     check_choice(of, Change, name="of")
     source = input_of(rows)
@@ -141,6 +149,14 @@ def drawdown(rows: Any, column: str = "close", *, executor: Executor | None = No
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: it holds no numbers.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "close": [4.0, 2.0, 8.0]})
+        >>> drawdown(bars).read().to_polars().select("drawdown", "peak").rows()
+        [(0.0, 4.0), (-0.5, 4.0), (0.0, 8.0)]
     """
     source = input_of(rows)
     kind = source.schema.field(source.time).type
@@ -158,7 +174,7 @@ def _alpha(alpha: float | None, halflife: float | None, span: float | None) -> f
         raise ArgumentError(f"Give one of 'alpha', 'halflife' and 'span'; got {got}.")
     number = positive(named[given[0]], name=given[0])
     if halflife is not None:
-        return 1.0 - math.exp(-math.log(2.0) / number)
+        return max(-math.expm1(-math.log(2.0) / number), math.ulp(0.0))  # exp(…) - 1 would be 0
     if span is not None:
         if number < 1:
             raise ArgumentError(f"The argument 'span' must be 1 or more; got {span!r}.")

@@ -15,6 +15,9 @@ _TILE = 64
 join in, which wait by spinning: on two busy cores, the product of 500 x 8192 numbers with themselves took
 three times the processor time of these tiles."""
 
+_COLUMNS = 2048
+"""of a block that are done together: what a tile is a product of then stays in the cache of a core"""
+
 _ROUNDING = 2.0**-52
 
 
@@ -52,9 +55,10 @@ class CoMoments:
             np.nan_to_num(block[row], copy=False, nan=0.0)
         product = _products(block)
         self._products += product
-        self._counts += np.outer(columns - missing, whole)
-        self._sums += np.outer(sums, whole)
-        self._squares += np.outer(np.diagonal(product), whole)
+        factor = 1.0 if whole.all() else whole
+        self._counts += (columns - missing)[:, None] * factor
+        self._sums += sums[:, None] * factor
+        self._squares += np.diagonal(product)[:, None] * factor
         if len(part):
             self._add_part(block, part, there, missing < columns)
 
@@ -105,16 +109,17 @@ class CoMoments:
 def _products(left: Floats, right: Floats | None = None) -> Floats:
     """Return `left @ right.T`, or `left @ left.T`, computed in tiles on the threads of the pool."""
     others = left if right is None else right
-    result = np.empty((len(left), len(others)))
+    result = np.zeros((len(left), len(others)))
 
     def band(start: int) -> None:
         rows = slice(start, start + _TILE)
-        for other in range(start if right is None else 0, len(others), _TILE):
-            columns = slice(other, other + _TILE)
-            tile = _tile(left[rows], others[columns])
-            result[rows, columns] = tile
-            if right is None:
-                result[columns, rows] = tile.T
+        for begin in range(0, left.shape[1], _COLUMNS):
+            part = slice(begin, begin + _COLUMNS)
+            for other in range(start if right is None else 0, len(others), _TILE):
+                columns = slice(other, other + _TILE)
+                result[rows, columns] += _tile(left[rows, part], others[columns, part])
+        if right is None:
+            result[start + _TILE :, rows] = result[rows, start + _TILE :].T
 
     side_by_side(band, range(0, len(left), _TILE))
     return result

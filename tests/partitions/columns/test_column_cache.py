@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import lakehouse
@@ -20,6 +21,8 @@ from lakehouse.partitions import blocks
 from lakehouse.partitions.cache_hits import Hits, cached_row_groups
 from lakehouse.partitions.columns import VARIABLE, ColumnCache, column_cache, writer
 from lakehouse.partitions.columns.checksum import checksum
+from lakehouse.partitions.columns.column_file import group_checksum, plain_checksums
+from lakehouse.partitions.columns.format import ColumnFormat, Mark
 from lakehouse.partitions.selection import select_pieces
 from lakehouse.schema import stored_schema
 from lakehouse.times import Interval
@@ -328,6 +331,23 @@ def test_the_checksum_knows_where_a_page_belongs() -> None:
         altered[place] ^= 1
         assert checksum(altered, 0) != checksum(data, 0)
     assert checksum(data[:-1], 0) != checksum(data, 0)
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.date32(), pa.int16()])
+def test_the_checksums_of_neighbours_are_those_of_each(kind: pa.DataType) -> None:
+    import numpy as np
+
+    starts = np.array([0, 3, 515, 1027, 1028, 6000, 6512])
+    form = ColumnFormat("ab" * 32, "price", kind, starts)
+    data = np.random.default_rng(1).integers(0, 256, 6512 * form.width, dtype=np.uint8)
+    marks = np.zeros((3, 4), np.uint64)
+    marks[:, 0] = 1
+    part = data[515 * form.width : 6000 * form.width]
+    found = plain_checksums(form, 2, marks, part)
+    borders = ((starts[2:6] - 515) * form.width).tolist()
+    assert found.tolist() == [
+        group_checksum(form, 2 + i, Mark(1, 0, 0, 0), [part[borders[i] : borders[i + 1]]]) for i in range(3)
+    ]
 
 
 def test_a_stream_leaves_no_file_mapped_behind_itself(
