@@ -16,7 +16,7 @@ from lakehouse.partitions.row_groups import columns_of, read_groups
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.spans import Block
-from lakehouse.partitions.threads import side_by_side
+from lakehouse.partitions.threads import in_worker, side_by_side
 from lakehouse.store import Store
 
 Columns = dict[str, list[pa.Array]]
@@ -28,7 +28,10 @@ Views = dict[str, View]
 _WORTH_A_TASK = 150_000
 """values: a millisecond of decoding, against a tenth of one to hand a task over"""
 
-_TASKS = 4
+_TASKS = 8
+_SHARE = 400_000
+"""values of a task where there are several: few enough that threads end together"""
+
 _FASTER = 16
 """how much faster the checksum of a row group is compared than its pages are decoded"""
 
@@ -50,7 +53,7 @@ def cut_blocks(
         int(size[mine[~whole[mine]]].sum())
         for mine, size, (whole, _) in zip(groups, sizes, cached, strict=True)
     )
-    most = max(rows // tasks, _WORTH_A_TASK // max(1, len(fields)), 1)
+    most = max(rows // tasks, _SHARE // max(1, len(fields)), 1)
     blocks: list[Block] = []
     for selection, mine, size, (whole, joins) in zip(selections, groups, sizes, cached, strict=True):
         for run in np.split(mine, run_starts(whole[mine])[1:]) if len(mine) else []:
@@ -102,7 +105,7 @@ def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Fie
     """Decode columns of blocks; one that a file does not have is null, as it was written before it."""
     views = _views_of([block.selection for block in blocks], fields)
     work = sum(_work(block, views[id(block.selection)], fields) for block in blocks)
-    alone = work < 2 * _WORTH_A_TASK
+    alone = work < 2 * _WORTH_A_TASK or in_worker()
     halves = [fields] if alone or len(blocks) > 2 or len(fields) < 2 else [fields[0::2], fields[1::2]]
     tasks = list(product(range(len(blocks)), halves))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import distinct
@@ -23,8 +25,8 @@ _REPEATED = 1 << 16
 def gather(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.ChunkedArray:
     """Return the rows of spans of one column.
 
-    Long spans stay where they are, as chunks; shorter ones are copied side by side; where spans of numbers
-    are a few rows each, rows are picked one by one.
+    Long spans stay where they are, as chunks; shorter ones are copied one behind the other; where spans of
+    numbers are a few rows each, rows are picked one by one.
 
     Args:
         arrays: the column in each block.
@@ -34,11 +36,12 @@ def gather(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.Ch
     if not len(spans):
         return pa.chunked_array([], kind)
     rows = int(spans.length.sum())
-    if len(spans) > 1 and rows < _SHORT_SPAN * len(spans) and _is_plain(arrays, kind, spans):
-        return _picked(arrays, kind, spans)
-    slices = _slices(arrays, spans)
     if len(spans) == 1 or rows >= _LONG_SPAN * len(spans):
-        return pa.chunked_array(slices, kind)
+        return pa.chunked_array(_slices(arrays, spans), kind)
+    if _is_plain(arrays, kind, spans):
+        short = rows < _SHORT_SPAN * len(spans)
+        return _picked(arrays, kind, spans) if short else _copied(arrays, kind, spans)
+    slices = _slices(arrays, spans)
     borders = np.flatnonzero(np.diff(np.cumsum(spans.length) // _ROWS_AT_ONCE)) + 1
     cuts = [0, *borders.tolist(), len(slices)]
     chunks = [pa.concat_arrays(slices[low:high]) for low, high in pairwise(cuts)]
@@ -91,13 +94,17 @@ def row_numbers(starts: Integers, lengths: Integers) -> Integers:
 
 def _text_of_runs(symbols: Sequence[str], runs: Sequence[tuple[int, int]]) -> pa.Array:
     texts = [symbols[rank].encode() for rank, _ in runs]
-    counts = np.array([length for _, length in runs], np.int64)
-    widths = np.array([len(text) for text in texts], np.int32)
-    offsets = np.zeros(int(counts.sum()) + 1, np.int32)
-    np.cumsum(np.repeat(widths, counts), out=offsets[1:])
-    joined = b"".join(text * length for text, (_, length) in zip(texts, runs, strict=True))
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined)]
-    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
+    rows = sum(length for _, length in runs)
+    size = sum(len(text) * length for text, (_, length) in zip(texts, runs, strict=True))
+    offsets, data = _new(rows + 1, "i4"), _new(size, "u1")
+    row, place, room = 1, 0, data.data
+    for text, (_, length) in zip(texts, runs, strict=True):
+        offsets[row : row + length] = len(text)
+        room[place : place + len(text) * length] = text * length
+        row, place = row + length, place + len(text) * length
+    offsets[0] = 0
+    np.cumsum(offsets, out=offsets)
+    return pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
 def _slices(arrays: Sequence[pa.Array], spans: Spans) -> list[pa.Array]:
@@ -115,14 +122,38 @@ def _is_plain(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> bo
     return fixed and not any(arrays[block].null_count for block in distinct(spans.block).tolist())
 
 
+def _copied(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.ChunkedArray:
+    """Copy spans behind each other in numpy, where a slice costs a third of one of Arrow."""
+    blocks = {block: _values(arrays[block], kind) for block in distinct(spans.block).tolist()}
+    starts, stops = spans.start.tolist(), (spans.start + spans.length).tolist()
+    places = zip(spans.block.tolist(), starts, stops, strict=True)
+    copied = _new(int(spans.length.sum()), f"i{kind.bit_width // 8}")
+    np.concatenate([blocks[block][low:high] for block, low, high in places], out=copied)
+    return _column(copied, kind)
+
+
 def _picked(arrays: Sequence[pa.Array], kind: pa.DataType, spans: Spans) -> pa.ChunkedArray:
     """Pick single rows in numpy: `Array.take` loads pyarrow.compute."""
-    width = kind.bit_width // 8
-    picked = np.empty(int(spans.length.sum()), f"i{width}")
+    picked = _new(int(spans.length.sum()), f"i{kind.bit_width // 8}")
     begins = np.cumsum(spans.length) - spans.length
     for block in distinct(spans.block).tolist():
         mine = spans.block == block
-        array, length = arrays[block], spans.length[mine]
-        data = np.frombuffer(array.buffers()[1], picked.dtype, len(array), array.offset * width)
-        picked[row_numbers(begins[mine], length)] = data[row_numbers(spans.start[mine], length)]
-    return pa.chunked_array([pa.Array.from_buffers(kind, len(picked), [None, pa.py_buffer(picked)])], kind)
+        length = spans.length[mine]
+        rows = row_numbers(spans.start[mine], length)
+        picked[row_numbers(begins[mine], length)] = _values(arrays[block], kind)[rows]
+    return _column(picked, kind)
+
+
+def _values(array: pa.Array, kind: pa.DataType) -> npt.NDArray[Any]:
+    """View numbers as integers of their width."""
+    width = kind.bit_width // 8
+    return np.frombuffer(array.buffers()[1], f"i{width}", len(array), array.offset * width)
+
+
+def _new(length: int, dtype: str) -> npt.NDArray[Any]:
+    """Return room in Arrow's memory, which is used again: the system zeroes that of numpy, page by page."""
+    return np.frombuffer(pa.allocate_buffer(length * np.dtype(dtype).itemsize), dtype, length)
+
+
+def _column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])], kind)

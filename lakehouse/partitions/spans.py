@@ -6,6 +6,7 @@ the order of runs is the order of rows, but for symbols of which files overlap i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
 
-_FEW = 16
+_FEW = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +236,9 @@ def _order_of_files(
 def _lower_bounds(times: npt.NDArray[np.int64], start: Integers, stop: Integers, edge: int) -> Integers:
     """Return for each span the first row whose time is not before the edge; `stop` where there is none."""
     if len(start) <= _FEW:
-        found = [
-            low + int(np.searchsorted(times[low:high], edge))
-            for low, high in zip(start.tolist(), stop.tolist(), strict=True)
-        ]
-        return np.array(found, np.int64)
+        sorted_in_spans = np.ascontiguousarray(times).data
+        spans = zip(start.tolist(), stop.tolist(), strict=True)
+        return np.array([bisect_left(sorted_in_spans, edge, *span) for span in spans], np.int64)
     low, high = start.copy(), stop.copy()
     while (open_ := low < high).any():  # a binary search in all spans at once
         middle = (low + high) // 2

@@ -21,6 +21,7 @@ from lakehouse.partitions import delta_log as log
 from lakehouse.partitions import indexed, replay
 from lakehouse.partitions.checkpoints import last_checkpoint
 from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.remembered import Remembered
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.schema import Column, TableSchema
 from lakehouse.store import Store
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.parquet_files import WrittenFile
 
+_KEPT_STATES = 64
+_KEPT_RECORDS = 4_096
 _UNKNOWN = TableSchema((Column("unknown", "string"),))
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")  # in the messages of deltalake
 
@@ -88,6 +91,8 @@ class Table:
         self._read_terms = terms
         self._blank = replay.empty(store, name, major, _UNKNOWN, "", None)
         self._head = self._blank
+        self._states = Remembered[TableState](store, _KEPT_STATES)
+        self._records = Remembered["Commit"](store, _KEPT_RECORDS)
 
     @cached_property
     def terms(self) -> Terms:
@@ -121,16 +126,21 @@ class Table:
             )
         if version == head.version:
             return head
-        state = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version).state
-        if state.version != version:
-            raise self._hole(state.version + 1)
-        return state
+        known = self._states.of(version, replay.entry_path(self.path, version), lambda: self._old(version))
+        return replace(known)  # of the caller alone: its files are held for as long as it is in use
+
+    def _old(self, version: int) -> TableState:
+        found = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version)
+        if found.state.version != version:
+            raise self._hole(found.state.version + 1)
+        return found.state if found.exists else self._empty.state  # version 0, whose entry somebody cut off
 
     def at_time(self, instant: int) -> TableState:
         """Return the newest version committed at or before `instant`, in UTC nanoseconds, else version 0."""
-        if not self._refresh().exists:
+        head = self._refresh()
+        if not head.exists:
             return self._empty.state
-        low, high = 0, self._head.state.version  # commit times never fall
+        low, high = 0, head.state.version  # commit times never fall
         while low < high:
             middle = (low + high + 1) // 2
             if _committed_ms(self.entry(middle)) * 1_000_000 <= instant:
@@ -157,12 +167,13 @@ class Table:
 
     def history(self) -> Iterator[Commit]:
         """Yield every commit, newest first."""
-        for version, actions in self.entries():
-            yield record_of(actions, str(self.name), version)
+        head = self._refresh()
+        yield from map(self.commit_of, range(head.state.version, -1, -1) if head.exists else ())
 
     def commit_of(self, version: int) -> Commit:
         """Return the record of one version."""
-        return record_of(self.entry(version), str(self.name), version)
+        where, name = replay.entry_path(self.path, version), str(self.name)
+        return self._records.of(version, where, lambda: record_of(self.entry(version), name, version))
 
     def queue(self) -> AbstractContextManager[None]:
         """Queue with the other writers of this machine."""
@@ -263,19 +274,20 @@ class Table:
             return False
 
     def _refresh(self) -> replay.Snapshot:
-        if self._head.exists:
-            before = self._head.state.version
-            self._head = indexed.keep(replay.advance(self._head))
-            if self._head.state.version > before or self._entry_exists(before):
-                return self._head
+        """Return the newest version, and keep it once it is whole: other threads look at what is kept."""
+        known = self._head
+        if known.exists:
+            newest = indexed.keep(replay.advance(known))
+            if newest.state.version > known.state.version or self._entry_exists(known.state.version):
+                self._head = newest
+                return newest
         # NOTE: where the entry of the known head is gone too, a foreign engine cut the log. What looks like
         # the head is then an old version, and the name of its next entry is free: a commit would be lost.
-        start = None if self._head.exists else indexed.load(self.store, self.path)
-        self._head = indexed.keep(replay.advance(start or replay.from_checkpoint(self._blank)))
-        self._check_no_hole()
-        if not self._head.exists:
-            self._head = self._empty
-        return self._head
+        start = None if known.exists else indexed.load(self.store, self.path)
+        found = indexed.keep(replay.advance(start or replay.from_checkpoint(self._blank)))
+        self._check_no_hole(found)
+        self._head = found = found if found.exists else self._empty
+        return found
 
     @cached_property
     def _empty(self) -> replay.Snapshot:
@@ -288,15 +300,15 @@ class Table:
     def _entry_exists(self, version: int) -> bool:
         return self.store.size(replay.entry_path(self.path, version)) is not None
 
-    def _check_no_hole(self) -> None:
+    def _check_no_hole(self, head: replay.Snapshot) -> None:
         """Raise if an entry is missing before later ones: the head would silently be an old version.
 
         Raises:
             IntegrityError: naming the entry.
         """
-        missing = self._head.state.version + 1 if self._head.exists else 0
+        missing = head.state.version + 1 if head.exists else 0
         later = any(map(self._entry_exists, (missing + 1, missing + 2)))
-        if not self._head.exists and not later:  # a log that was cut may begin anywhere
+        if not head.exists and not later:  # a log that was cut may begin anywhere
             later = any(entry.path.endswith(".json") for entry in self.store.list(f"{self.path}/_delta_log"))
         # An entry may be published while this looks: only one that is still missing is a hole.
         if later and not self._entry_exists(missing):

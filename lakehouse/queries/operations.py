@@ -245,12 +245,16 @@ def _loaded(operation: Operation, source: Input, bucket: Bucket) -> Iterator[Row
         yield from map(source.load, wanted)
         return
     ahead: deque[Future[Rows]] = deque()
-    for each in wanted:
-        ahead.append(workers().submit(source.load, each))
-        if len(ahead) > _THREADS:
+    try:
+        for each in wanted:
+            ahead.append(workers().submit(source.load, each))
+            if len(ahead) > _THREADS:
+                yield ahead.popleft().result()
+        while ahead:
             yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
+    finally:
+        for future in ahead:
+            future.cancel()
 
 
 def _wanted(operation: Operation, bucket: Bucket, slab: Interval) -> Wanted:

@@ -89,6 +89,13 @@ class Store(ABC):
     def size(self, path: str) -> int | None:
         """Return the object's size in bytes, or None if there is none."""
 
+    def mark(self, path: str) -> tuple[int, ...] | None:
+        """Return what tells this object from another one that is put at its path later.
+
+        None where that costs more than to get it again, as in a bucket, or where there is no object.
+        """
+        return None
+
     @abstractmethod
     def local_path(self, path: str, *, sha256: str | None = None) -> Path:
         """Return a local file with the object's bytes, to be read and never written.

@@ -76,6 +76,18 @@ class LocalStore(Store):
                 found = _stat(self._real(path))
         return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
 
+    def mark(self, path: str) -> tuple[int, ...] | None:
+        """See `Store.mark`: of a file, since a symbolic link does not tell when what it names changes."""
+        if path.rpartition("/")[0] not in self._inside:
+            self._file(path)
+        try:
+            found = os.lstat(f"{self.url}/{path}")
+        except OSError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
     def local_path(self, path: str, *, sha256: str | None = None) -> Path:
         """See `Store.local_path`: the object itself."""
         if self.size(path) is None:

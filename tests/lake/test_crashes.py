@@ -330,6 +330,19 @@ def test_a_torn_checkpoint_without_the_log_is_an_error(
         lakehouse.open(tmp_path / "lake")[NAME].append(frame([["C", 1, 1.0, 1]]))
 
 
+def test_the_empty_version_of_a_log_that_was_cut_has_the_columns_of_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "CHECKPOINT_EVERY", 2)
+    product = new_lake(tmp_path)[NAME]
+    product.append(frame([["C", 1, 1.0, 1]]))
+    log = Path(product.table.store.url, product.table.path, "_delta_log")
+    for version in (0, 1):
+        (log / f"{version:020}.json").unlink()
+    empty = lakehouse.open(tmp_path / "lake")[NAME].read(version=0).to_arrow()
+    assert (empty.num_rows, empty.column_names) == (0, product.read().to_arrow().column_names)
+
+
 def test_a_version_read_from_a_checkpoint_has_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

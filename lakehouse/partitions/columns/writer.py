@@ -65,6 +65,7 @@ class Writer:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._resting_until = 0.0
+        self._process = os.getpid()
 
     def put(self, job: Job) -> None:
         """Write a job soon, or never."""
@@ -89,7 +90,12 @@ class Writer:
             return self._arrays.get((path, tuple(groups)))
 
     def flush(self, seconds: float = 60.0) -> bool:
-        """Wait until all is written that was put; say whether that came about."""
+        """Wait until all is written that was put; say whether that came about.
+
+        In a fork there is nobody to wait for, and the lock may be held by a thread that is not there.
+        """
+        if os.getpid() != self._process:
+            return False
         with self._changed:
             self._hurry = True
             self._changed.notify_all()

@@ -67,9 +67,13 @@ class IndexedFooter(Footer):
         """Travel as the footer that it stands for."""
         return footer_of, (self._store, self._part.file(self._number), self._time)
 
-    @cached_property
+    def is_for(self, store: Store, time: str | None) -> bool:
+        """Say whether it was made for a store and a column of times."""
+        return self._store is store and self._time == time
+
+    @property
     def _read(self) -> Footer:
-        """The footer itself."""
+        """The footer itself, which is kept elsewhere, and not for as long as this one."""
         return footer_of(self._store, self._part.file(self._number), self._time)
 
     @property

@@ -21,6 +21,7 @@ from lakehouse.times import Interval
 T = TypeVar("T")
 
 _WORTH_THREADS = 2
+_KEPT_FOOTERS = 1_024
 
 
 Found = tuple[DataFile, Footer, Integers | None]
@@ -237,7 +238,7 @@ def _with_footers(
     found: list[tuple[DataFile, Footer | None, Integers | None]] = [
         (
             part.file(number),
-            None if pieces is None else IndexedFooter(store, part, number, time),
+            None if pieces is None else _indexed(store, part, number, time),
             pieces,
         )
         for part, (number, pieces) in chosen
@@ -248,6 +249,18 @@ def _with_footers(
     alone = len(unread) < _WORTH_THREADS or in_worker()
     footers = iter(map(read, unread) if alone else workers().map(read, unread))
     return [(file, next(footers) if footer is None else footer, pieces) for file, footer, pieces in found]
+
+
+def _indexed(store: Store, part: Part, number: int, time: str | None) -> Footer:
+    """Return the footer of a file of a part; the part keeps those that were asked for last."""
+    known = part.footers.get(number)
+    if isinstance(known, IndexedFooter) and known.is_for(store, time):
+        return known
+    found = IndexedFooter(store, part, number, time)
+    if len(part.footers) >= _KEPT_FOOTERS:
+        part.footers.clear()
+    part.footers[number] = found
+    return found
 
 
 class Draft:

@@ -65,6 +65,7 @@ class Part:
         self.notes = notes
         self.discard = discard
         self.count = int(notes["files"])
+        self.footers: dict[int, object] = {}
         self._files: dict[int, DataFile] = {}
 
     @cached_property

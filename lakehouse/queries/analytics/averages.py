@@ -44,6 +44,14 @@ def vwap(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: a column holds no numbers, or the span is none.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> vwap(trades).read().to_polars()["vwap"].to_list()
+        [11.25]
     """
     span = 0 if every is None else span_of(every)
     return compute("vwap", _VolumeWeighted((price, size), span), rows, executor=executor)
@@ -63,6 +71,14 @@ def twap(
 
     Returns:
         symbol, time (start of the cell; not without `every`), twap.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> twap(trades).read().to_polars()["twap"].to_list()
+        [11.0]
     """
     span = 0 if every is None else span_of(every)
     return compute("twap", _TimeWeighted((price,), span), rows, executor=executor)

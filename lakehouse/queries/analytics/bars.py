@@ -55,6 +55,14 @@ def time_bars(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: a column holds no numbers, or the span is none.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> time_bars(trades, "1min").read().to_polars().drop("time").rows()
+        [(10.0, 12.0, 10.0, 11.0, 400, 3)]
     """
     span = span_of(every)
     return _compute("time_bars", _TimeBars, rows, price, size, (span, origin_of(span)), executor)
@@ -67,6 +75,14 @@ def tick_bars(
 
     Rows, columns and errors are those of `time_bars`; `time` is that of the first trade of the bar. The last
     trades, too few for a bar, make none.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> tick_bars(trades, 2).read().to_polars().drop("time").rows()
+        [(10.0, 12.0, 10.0, 12.0, 300, 2)]
     """
     _whole(ticks, name="ticks")
     return _compute("tick_bars", _ActivityBars, rows, price, size, (0, float(ticks)), executor)
@@ -78,6 +94,14 @@ def volume_bars(
     """Return a bar whenever the volume since the last one reaches `volume`; see `tick_bars`.
 
     A trade is not split: it belongs to the bar that it completes.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> volume_bars(trades, 150).read().to_polars().drop("time").rows()
+        [(10.0, 12.0, 10.0, 12.0, 300, 2)]
     """
     target = positive(volume, name="volume")
     return _compute("volume_bars", _ActivityBars, rows, price, size, (1, target), executor)
@@ -89,6 +113,14 @@ def dollar_bars(
     """Return a bar whenever the sum of price times size since the last one reaches `dollars`.
 
     The unit is the quote currency. See `volume_bars`.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> dollar_bars(trades, 1000).read().to_polars()["volume"].to_list()
+        [100, 200, 100]
     """
     target = positive(dollars, name="dollars")
     return _compute("dollar_bars", _ActivityBars, rows, price, size, (2, target), executor)
@@ -118,6 +150,14 @@ def imbalance_bars(
         price: column of prices.
         size: column of sizes.
         executor: whose tasks do the work; None for threads.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> imbalance_bars(trades, 2, "volume").read().to_polars().drop("time").rows()
+        [(10.0, 12.0, 10.0, 12.0, 300, 2)]
     """
     _whole(ticks, name="ticks")
     one_of(of, _MEASURES, name="of")

@@ -99,6 +99,16 @@ def covariance(
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: it holds no numbers; the rows have no symbols; an argument is none of its choices.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> closes = [1.0, 2.0, 6.0, 4.0, 2.0, 2.0]
+        >>> names = ["A"] * 3 + ["B"] * 3
+        >>> bars = pl.DataFrame({"symbol": names, "day": days * 2, "close": closes})
+        >>> covariance(bars).read().to_polars().rows()
+        [('A', 'A', 0.5), ('A', 'B', 0.25), ('B', 'A', 0.25), ('B', 'B', 0.125)]
     """
     return _pairs("covariance", rows, column, of, fill, every, executor)
 

@@ -48,6 +48,14 @@ def cusum_events(
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: the column holds no numbers, or the threshold is not above 0.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "close": [100.0, 101.0, 103.0]})
+        >>> cusum_events(bars, 0.025, price="close").read().to_polars().rows()
+        [(datetime.date(2024, 1, 4), 103.0, 1)]
     """
     one_of(of, _CHANGES, name="of")
     source = input_of(rows)

@@ -74,6 +74,15 @@ def asof_join(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: the direction is unknown; one side alone has symbols; two columns have one name.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> quotes = pl.DataFrame({"time": times, "bid": [9.0, 11.0, 10.0]})
+        >>> trades = pl.DataFrame({"time": [datetime(2024, 1, 2, 9, 30, 30)], "price": [12.0]})
+        >>> asof_join(trades, quotes).read().to_polars().drop("time").rows()
+        [(12.0, 11.0)]
     """
     one_of(direction, _DIRECTIONS, name="direction")
     if not isinstance(suffix, str):

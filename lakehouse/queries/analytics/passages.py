@@ -59,6 +59,15 @@ def first_passage(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: a column holds no numbers, or one side alone has symbols.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> orders = pl.DataFrame({"time": times[:1], "size": [250]})
+        >>> first_passage(trades, orders).read().to_polars()["exit_price"].to_list()
+        [11.0]
     """
     source, right = _sides(orders, trades)
     source.check_number(size)
@@ -107,6 +116,15 @@ def triple_barrier(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: a column holds no numbers, a barrier is not positive, or one side alone has symbols.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "price": [100.0, 101.0, 97.0]})
+        >>> labels = triple_barrier(bars, bars.select("day"), width=0.02, horizon="5d").read().to_polars()
+        >>> labels["label"].to_list()
+        [-1, -1, None]
     """
     source, right = _sides(events, rows)
     columns = tuple(name for name in (width, side) if isinstance(name, str))

@@ -48,6 +48,14 @@ def volume_curve(
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: the column holds no numbers, or the span does not divide a day into whole minutes.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, minute) for minute in (30, 31)]
+        >>> bars = pl.DataFrame({"time": times, "volume": [300, 100]})
+        >>> volume_curve(bars).read().to_polars().rows()
+        [(570, 0.75), (571, 0.25)]
     """
     span = span_of(every)
     if span % _MINUTE or NS_PER_DAY % span:

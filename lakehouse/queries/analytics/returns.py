@@ -55,6 +55,14 @@ def returns(
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: it holds no numbers.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "close": [4.0, 5.0, 10.0]})
+        >>> returns(bars).read().to_polars()["return"].to_list()
+        [nan, 0.25, 1.0]
     """
     check_choice(of, Change, name="of")
     source = input_of(rows)
@@ -141,6 +149,14 @@ def drawdown(rows: Any, column: str = "close", *, executor: Executor | None = No
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: it holds no numbers.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "close": [4.0, 2.0, 8.0]})
+        >>> drawdown(bars).read().to_polars().select("drawdown", "peak").rows()
+        [(0.0, 4.0), (-0.5, 4.0), (0.0, 8.0)]
     """
     source = input_of(rows)
     kind = source.schema.field(source.time).type

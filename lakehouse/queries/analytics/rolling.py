@@ -124,6 +124,14 @@ def volatility(
     Raises:
         NotFoundError: the column is not there.
         ArgumentError: it holds no numbers, or an argument is out of its range.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = [date(2024, 1, day) for day in (2, 3, 4)]
+        >>> bars = pl.DataFrame({"day": days, "close": [100.0, 102.0, 101.0]})
+        >>> volatility(bars, window=2).read().to_polars()["volatility"].round(3).to_list()
+        [nan, nan, 0.333]
     """
     check_window(window, 2)
     scale = math.sqrt(positive(periods_a_year, name="periods_a_year"))
@@ -149,6 +157,8 @@ def _compute(
     source = input_of(rows)
     source.check(columns[0])
     kind = source.schema.field(source.time).type
+    most = int(np.bincount(source.pieces.code, source.pieces.rows, 1).max())
+    window = min(window, most + 2)  # no result either way, and no memory for more rows than there are
     operation = _Rolling(columns, of, source.time, kind, (name,), drop_nan, window, statistic, parameter)
     return compute(function, operation, source, executor=executor)
 

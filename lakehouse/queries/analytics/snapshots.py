@@ -38,6 +38,14 @@ def market_snapshot(
     Raises:
         NotFoundError: a column is not there.
         ArgumentError: the time can not be read.
+
+    Examples:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> times = [datetime(2024, 1, 2, 9, 30, second) for second in (0, 20, 40)]
+        >>> trades = pl.DataFrame({"time": times, "price": [10.0, 12.0, 11.0], "size": [100, 200, 100]})
+        >>> market_snapshot(trades, "2024-01-02 09:30:30").read().to_polars()["price"].to_list()
+        [12.0]
     """
     source, instant = input_of(rows), to_nanoseconds(time)
     if instant >= MAX_NS - 1:

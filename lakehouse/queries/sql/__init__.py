@@ -11,6 +11,8 @@ Traps of DuckDB 2.0 that a query should know:
 - The sum of BIGINT is a HUGEINT, which comes out as a decimal: write `sum(size)::BIGINT`.
 - Among rows of equal time an as-of join takes any where DuckDB does it; where we do, the last that arrived
   when it looks back, and the first when it looks ahead. `explain` says whose it is.
+- NaN is above all numbers: `max(price)` is NaN where there is one, `price > 100` holds for it, and a sum of
+  it is NaN: add `WHERE NOT isnan(price)`. `Scan.aggregate` leaves NaN out, as it does null.
 - `1 // 0` and `1 % 0` are errors, `1 / 0` is infinity: write `nullif(…, 0)`.
 """
 

@@ -50,8 +50,8 @@ class LazyTable:
             return self._made
 
     def forget(self) -> None:
-        """Let go of the rows."""
-        self._made = None
+        """Let go of the rows and of their version: the instance that knows this may be closed much later."""
+        self._made, self._make = None, _ended
 
     def __arrow_c_schema__(self) -> object:
         """Give the schema."""
@@ -120,6 +120,10 @@ def select(schema: TableSchema, columns: Sequence[str], source: str, *, ranked: 
         for column in schema.columns
     ]
     return f"SELECT {', '.join([*shown, SEQUENCE] if ranked else shown)} FROM {source}"
+
+
+def _ended() -> pa.Table:
+    raise RuntimeError("the query has ended")
 
 
 def _column(state: TableState, rows: Decoded, field: pa.Field) -> pa.ChunkedArray:

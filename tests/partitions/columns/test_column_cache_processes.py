@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import polars as pl
 import pytest
@@ -118,3 +122,37 @@ def test_a_process_that_ends_writes_first_what_it_decoded(start: Start, columns:
     (reader,) = ready([start(1)])
     reads_of(reader)
     assert list(columns.folder.glob("*/*.column"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
+def test_a_fork_reads_on_and_does_not_wait_for_the_thread_of_its_parent(
+    columns: ColumnCache, product: Make, ticks: Ticks
+) -> None:
+    """Another thread of the parent may hold the lock of the queue at that moment, and is not in the child."""
+    made = product(ticks(6000), ticks(6000, seed=1, first=6000))
+    good = made.read().to_polars()
+    prices = good["price"].to_list()
+    columns.flush()
+    assert made.read().to_polars().equals(good)  # mapped
+    writer = columns._writer
+    assert writer is not None
+    held, done = Event(), Event()
+
+    def hold() -> None:
+        with writer._changed:
+            held.set()
+            done.wait(60)
+
+    with ThreadPoolExecutor() as threads, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forks in a process with threads
+        threads.submit(hold)
+        held.wait(10)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            writer.flush()
+            rows = lakehouse.open(made.table.store.url)["m.ticks"].read(columns=["price"]).to_arrow()
+            os._exit(0 if rows["price"].to_pylist() == prices else 1)
+        done.set()
+        assert os.waitpid(child, 0)[1] == 0
+    assert made.read().to_polars().equals(good)

@@ -140,6 +140,15 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any], messag
         analytics.rolling(ticks(5), "price", **arguments)
 
 
+@pytest.mark.parametrize("statistic", ["mean", "std", "min", "quantile", "beta"])
+def test_a_window_longer_than_all_rows_takes_no_memory_for_it(statistic: Any) -> None:
+    """A window of a billion rows wanted gigabytes a symbol."""
+    choices: dict[str, dict[str, Any]] = {"quantile": {"quantile": 0.5}, "beta": {"other": "size"}}
+    more = choices.get(statistic, {})
+    found = analytics.rolling(ticks(50), "price", 10**9, statistic, **more).read().to_polars()
+    assert found[statistic].is_nan().all()
+
+
 def test_a_column_that_is_not_there_or_holds_no_numbers_is_refused() -> None:
     with pytest.raises(NotFoundError, match="prise"):
         analytics.rolling(ticks(5), "prise", 3)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
 
 from lakehouse.queries.sql.engine import Engine
 from lakehouse.queries.sql.spares import Spares, spares
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROOT = Path(__file__).parents[3]
+ASOF = "SELECT sum(r.price) FROM m.t l ASOF JOIN m.t r ON l.symbol = r.symbol AND l.time >= r.time"
 
 
 def test_each_is_given_once_and_holds_nothing() -> None:
@@ -77,6 +83,37 @@ def test_an_engine_that_goes_away_in_a_collection_waits_for_no_lock() -> None:
     assert not thread.is_alive()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_that_ends_leaves_the_engines_of_its_parent_alone() -> None:
+    """Its last act was to free what it had inherited: the folder into which the parent was spilling."""
+    code = """
+import os, sys, tempfile, warnings
+from pathlib import Path
+from lakehouse.queries.sql.engine import Engine
+tempfile.tempdir = tempfile.mkdtemp()
+engine = Engine()
+warnings.simplefilter("ignore")
+if (child := os.fork()) == 0:
+    sys.exit(0)
+os.waitpid(child, 0)
+kept = len(list(Path(tempfile.tempdir).iterdir()))
+engine.close()
+print(kept, len(list(Path(tempfile.tempdir).iterdir())))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
+    )
+    assert (found.stdout.split(), found.stderr) == ([b"1", b"0"], b"")
+
+
+def test_an_engine_whose_folder_was_swept_away_ends_quietly() -> None:
+    engine = Engine()
+    folder = Path(engine.connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0])
+    folder.rmdir()
+    engine.close()
+    assert not folder.exists()
+
+
 def test_a_process_that_asks_once_makes_one() -> None:
     code = """
 import threading
@@ -92,3 +129,22 @@ print(len(once), len(twice))
         [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
     )
     assert found.stdout.split() == [b"0", b"1"]
+
+
+def test_an_instance_that_waits_to_be_closed_holds_no_version(tmp_path: Path) -> None:
+    """A process that asks once, and then writes for days, would keep the garbage collector from all of it."""
+    import lakehouse
+
+    frame = pl.DataFrame({"symbol": ["A", "A"], "time": [1, 2], "price": [1.0, 2.0]})
+    frame = frame.with_columns(pl.col("time").cast(pl.Datetime("ns", "UTC")))
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    product = lake.create("m.t", like=frame, key=["symbol", "time"])
+    for number in range(4):
+        product.append(frame.with_columns(time=pl.col("time").dt.offset_by(f"{number}d")))
+    for question in ("SELECT sum(price) FROM m.t", ASOF):
+        assert lake.sql(question).num_rows == 1
+        asked = weakref.ref(product.state())
+        product.append(frame.with_columns(time=pl.col("time").dt.offset_by(f"{len(question)}d")))
+        assert product.state() is not asked()
+        gc.collect()
+        assert asked() is None
