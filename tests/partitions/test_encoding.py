@@ -65,7 +65,7 @@ def ticks(symbols: list[str], each: int, seed: int = 1) -> pa.Table:
 def read(tmp_path: Path, written: list[WrittenFile]) -> pa.Table:
     """Read with plain pyarrow, which knows nothing of ours."""
     tables = [pq.ParquetFile(tmp_path / each.file.path).read() for each in written]
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables, promote_options="default")  # one may declare that it has no null
 
 
 def chunks(tmp_path: Path, written: WrittenFile, name: str) -> list[Any]:

@@ -25,6 +25,7 @@ from lakehouse.times import NS_PER_SECOND
 Floats = npt.NDArray[np.float64]
 
 _MANY_TICKS = 16
+_MOST_TICKS = 1 << 62
 _PRICES = ("open", "high", "low", "close")
 _MEASURES = {"tick": 0, "volume": 1, "dollar": 2}
 
@@ -168,7 +169,8 @@ def imbalance_bars(
     low, high = (positive(bound, name="bounds") for bound in bounds)
     if not low <= 1 <= high:
         raise ArgumentError(f"The bounds must have 1 between them, not {bounds!r}.")
-    options = (_MEASURES[of], float(alpha), int(np.ceil(low * ticks)), int(high * ticks), float(ticks))
+    fewest, most = (min(int(bound), _MOST_TICKS) for bound in (np.ceil(low * ticks), high * ticks))
+    options = (_MEASURES[of], float(alpha), fewest, most, float(ticks))
     return _compute("imbalance_bars", _ImbalanceBars, rows, price, size, options, executor)
 
 

@@ -53,8 +53,8 @@ def first_passage(
         executor: whose tasks do the work; None for threads.
 
     Returns:
-        The columns of `orders`, exit_time and exit_price, which are null where the volume was not reached or
-        the size is null; in the order (symbol, time).
+        The columns of `orders`, exit_time and exit_price, which are null where the volume was not reached, or
+        the size is null or not above 0: give sizes of sales as positive numbers; in the order (symbol, time).
 
     Raises:
         NotFoundError: a column is not there.
@@ -223,7 +223,7 @@ class _Passages(_Following):
         if not len(rows):
             return None
         need = self.multiple * rows.columns[self.columns[0]].astype(np.float64)
-        open_, deadline = ~np.isnan(need), self.deadlines(rows.times)
+        open_, deadline = need > 0, self.deadlines(rows.times)
         exit_time, exit_price = np.zeros(len(rows), np.int64), np.full(len(rows), np.nan)
         for slab in self.later(rows, open_):
             kernels.volume_passages(

@@ -174,7 +174,7 @@ def _alpha(alpha: float | None, halflife: float | None, span: float | None) -> f
         raise ArgumentError(f"Give one of 'alpha', 'halflife' and 'span'; got {got}.")
     number = positive(named[given[0]], name=given[0])
     if halflife is not None:
-        return 1.0 - math.exp(-math.log(2.0) / number)
+        return max(-math.expm1(-math.log(2.0) / number), math.ulp(0.0))  # exp(…) - 1 would be 0
     if span is not None:
         if number < 1:
             raise ArgumentError(f"The argument 'span' must be 1 or more; got {span!r}.")

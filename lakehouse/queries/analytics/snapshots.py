@@ -28,6 +28,8 @@ def market_snapshot(
     """Return the last row of each symbol at or before an instant.
 
     Of each symbol the one row group is decoded that holds the row. A symbol without such a row is left out.
+    A row counts from its own time on, a bar from its start and a daily one from midnight: the close in it was
+    not known then.
 
     Args:
         rows: of any product; of a scan those of its interval count.

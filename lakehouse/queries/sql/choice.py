@@ -3,7 +3,9 @@
 Measured on two cores, both take about the same processor time for up to half a million values (rows of the
 row groups x columns that the query names); we begin sooner, because the footers are known. Above that DuckDB
 is ahead, 70 against 88 ms for 10 million values, and streams in bounded memory. Where the column cache holds
-all that is needed it is mapped instead, which takes 65 ms for the same question.
+all that is needed it is mapped instead. For 6 million rows on two busy cores that took, in processor time, 6
+against 25 ms for the sum of a column, 50 against 70 for a mean a symbol, and 155 against 155 for bars of a
+minute, where most of the time goes into the groups: so it is never behind.
 """
 
 from __future__ import annotations

@@ -105,3 +105,19 @@ def test_barriers_of_no_width_judge_nothing(width: float) -> None:
     events = ROWS.select("symbol", "time", width=pl.lit(width))
     found = analytics.triple_barrier(ROWS, events, width="width", horizon="1min").read().to_arrow()
     assert found["label"].to_pylist() == [None] * 4
+
+
+@pytest.mark.parametrize("size", [0, -5])
+def test_an_order_of_no_size_is_never_done(size: int) -> None:
+    """One of a negative size, as some desks write sales, was done by the next trade."""
+    orders = ROWS.select("symbol", "time", size=pl.lit(size))
+    found = analytics.first_passage(ROWS, orders).read().to_arrow()
+    assert found["exit_price"].to_pylist() == [None] * 4
+
+
+def test_numbers_of_any_length_are_taken() -> None:
+    assert analytics.imbalance_bars(ROWS, 10**18).read().num_rows == 0
+    slow = analytics.ewma(ROWS, "price", halflife=1e300).read().to_arrow()["ewma"].to_pylist()
+    assert slow == [1.0, 1.0, 1.0, 3.0]
+    exact = analytics.ewma(ROWS, "price", halflife=1e12, statistic="mean").read().to_arrow()["ewma"]
+    assert exact[1].as_py() - 1.0 == pytest.approx(0.6931471805599453e-12, rel=1e-3)
