@@ -1,8 +1,9 @@
-"""Measure the decode rates by which encodings are chosen, on prices, times and sizes like those of markets.
+"""Measure decode rates like those that choose encodings, on prices, times and sizes like those of markets.
 
 Run it as `python -m benchmarks.decode_rates` on a quiet machine; it prints one line a column, encoding and
-codec, and then the rates fitted to them, which `lakehouse/partitions/encoding_trial.py` keeps as constants.
-They are not measured when a file is written, so that equal rows make equal files.
+codec, and then the rates fitted to them: medians over the columns, to hold against the constants in
+`lakehouse/partitions/encoding_trial.py`. Those are no copy of its output. They were set by hand and rounded,
+and stay fixed until somebody changes them, so that equal rows make equal files.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def with_polars(data: bytes) -> float:
 
 
 def fitted(rates: list[Rate]) -> Iterator[str]:
-    """Yield the constants: medians over the columns."""
+    """Yield rates to hold against the constants: medians over the columns."""
     large = [rate for rate in rates if rate.group == max(GROUPS)]
     bare = {(rate.column, rate.encoding): rate for rate in large if rate.codec == "none"}
     for encoding in ENCODINGS:

@@ -1,9 +1,10 @@
 """Choose how each column of a file is encoded, by a trial on a sample of its own rows.
 
 Every encoding and codec that fits the type is tried, and the cheapest one wins: the time to decode a value,
-by rates that were measured once, plus a price for each byte that has to be kept, read and sent. No clock is
-looked at here, so equal rows make equal files on any machine. The rates come from
-`benchmarks/decode_rates.py`.
+by fixed rates, plus a price for each byte that has to be kept, read and sent. No clock is looked at here, so
+equal rows make equal files on any machine. The rates were set by hand after first measurements, on the
+careful side for codecs. `benchmarks/decode_rates.py` measures their like on a machine, to see how far off
+they are there: those of values come out close, those of codecs up to a few times lower or higher.
 """
 
 from __future__ import annotations
