@@ -17,15 +17,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import ArgumentError, SchemaError
+from lakehouse.partitions.arrays import integers
+from lakehouse.partitions.sorting import Symbols
 from lakehouse.partitions.threads import workers
 from lakehouse.schema import RAW_PREFIX, TableSchema, arrow_type, stored_type
 
 _SAMPLE = 4_096
+_UTC = "UTC"
 _PART = 1 << 20
+_LONG_RUN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,15 @@ def gate(table: pa.Table, schema: TableSchema, *, time_zone: str | None = None) 
         if bad is not None and pc.any(bad).as_py():
             misfits[column.name] = bad
             converted = pc.if_else(bad, pa.scalar(None, converted.type), converted)
-        columns.append(converted)
+        columns.append(_joined(converted) if column.name in (schema.symbol, schema.time) else converted)
     return Gated(pa.Table.from_arrays(columns, names=list(schema.names)), misfits)
+
+
+def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Put a column by which rows are sorted, split and searched into one chunk, symbols in their order."""
+    if pa.types.is_dictionary(column.type) and not column.null_count:
+        return pa.chunked_array([Symbols.of(column, len(column)).array()])
+    return column if column.num_chunks == 1 else pa.chunked_array([column.combine_chunks()], column.type)
 
 
 def _check_columns(table: pa.Table, schema: TableSchema) -> None:
@@ -155,10 +167,26 @@ def _is_set(values: pa.Array) -> bool:
 def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Encode text that repeats: everything after the gate (sort, digest, Parquet) is then quicker."""
     sample = column.slice(len(column) // 3, _SAMPLE)
+    if len(column) > _SAMPLE and not column.null_count and _runs_in(sample) * _LONG_RUN < _SAMPLE:
+        return _encoded_by_runs(column.cast(pa.string()))
     if len(column) > _SAMPLE and len(pc.unique(sample)) < len(sample) // 4:
         parts = list(workers().map(lambda chunk: chunk.dictionary_encode(), _parts(column.cast(pa.string()))))
         return pa.chunked_array(parts).unify_dictionaries()
     return column.cast(pa.string())
+
+
+def _runs_in(sample: pa.ChunkedArray) -> int:
+    return sum(len(pc.run_end_encode(chunk).values) for chunk in sample.cast(pa.string()).chunks)
+
+
+def _encoded_by_runs(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Encode text in long runs, as in a frame by symbol: neighbours are compared, and nothing is hashed."""
+    parts = list(workers().map(pc.run_end_encode, _parts(column)))
+    values = pa.chunked_array([part.values for part in parts]).dictionary_encode().unify_dictionaries()
+    lengths = np.concatenate([np.diff(integers(part.run_ends), prepend=0) for part in parts])
+    codes = np.repeat(integers(pa.chunked_array([chunk.indices for chunk in values.chunks])), lengths)
+    encoded = pa.DictionaryArray.from_arrays(pa.array(codes), values.chunk(0).dictionary)
+    return pa.chunked_array([encoded])
 
 
 def _parts(column: pa.ChunkedArray) -> list[pa.Array]:
@@ -237,7 +265,7 @@ def _as_instants(
     except pa.ArrowInvalid:
         instants = column.cast(wanted, safe=False)
         bad = pc.fill_null(pc.not_equal(instants.cast(column.type, safe=False), column), False)
-    if naive is not None:
+    if naive is not None and time_zone != _UTC:
         wrapped = _wrapped(naive, column)
         bad = wrapped if bad is None else pc.or_(bad, wrapped)
     return instants.cast(stored_type(target)), bad
@@ -256,6 +284,8 @@ def _localised(column: pa.ChunkedArray, name: str, time_zone: str | None) -> pa.
             f"The times in column {name!r} have no time zone.",
             hint="Say which one they are in: time_zone='America/New_York', or 'UTC'.",
         )
+    if time_zone == _UTC:  # nothing moves, so no time is looked up in the rules of a zone
+        return column.cast(pa.timestamp(column.type.unit, _UTC))
     try:
         return pc.assume_timezone(column, time_zone, ambiguous="raise", nonexistent="raise")
     except (pa.ArrowInvalid, TypeError) as error:

@@ -11,18 +11,21 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import KeyConflictError
-from lakehouse.partitions.arrays import integers, take_rows, times_of
+from lakehouse.partitions.arrays import Integers, integers, take_rows, times_of
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored, to_reader_types
 from lakehouse.partitions.selection import select_pieces, whole
-from lakehouse.partitions.sorting import Symbols, sort_order, tie_ranks
+from lakehouse.partitions.sorting import Symbols, rows_of, sort_order, sorted_runs, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
+from lakehouse.partitions.threads import side_by_side
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.times import MAX_NS, Interval
 
 Booleans = npt.NDArray[np.bool_]
+
+_FEW_RUNS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,26 +238,58 @@ def sequenced(
         places: (n_rows,) ranks that are given, -1 for none.
     """
     schema = state.schema
-    symbols, times = _order_keys(rows, schema)
-    order = sort_order(symbols.codes, times)
-    codes = symbols.codes
-    if order is not None:
-        codes = np.repeat(np.arange(len(symbols.names), dtype=np.int32), np.bincount(codes))
-        rows = _reordered(rows, order, schema, Symbols(codes, symbols.names))
-        times = times_of(rows, schema)
-    elif schema.symbol:
-        rows = _with_symbol(rows, schema, symbols)
+    rows, codes, order = _in_order(rows, schema)
     if not schema.has_sequence:
         return rows
+    times = times_of(rows, schema)
     ranks = tie_ranks(codes, times)
     if not fresh and rows.num_rows:
         ranks = ranks + _stored_counts(state, rows, scope)
     if places is None or not np.any(places >= 0):
         return rows.append_column(SEQUENCE, pa.array(ranks, pa.int32()))
+    if isinstance(order, tuple):
+        order = rows_of(*order)
     given = places if order is None else places[order]
     ranks = np.where(given >= 0, given, ranks)
-    rows, order = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
-    return rows if order is None else take_rows(rows, order)
+    rows, again = rows.append_column(SEQUENCE, pa.array(ranks, pa.int32())), sort_order(codes, times, ranks)
+    return rows if again is None else take_rows(rows, again)
+
+
+def _in_order(
+    rows: pa.Table, schema: TableSchema
+) -> tuple[pa.Table, npt.NDArray[np.int32], Integers | tuple[Integers, Integers] | None]:
+    """Sort rows by symbol and time.
+
+    A frame symbol by symbol is not copied: its runs become slices, which are joined where files are written.
+
+    Returns:
+        The sorted rows, the ranks of their symbols, and where they were: their old rows, or first rows and
+        ends of runs of them; None where they are in order already.
+    """
+    symbols, times = _order_keys(rows, schema)
+    runs = None if times is None or not schema.symbol else sorted_runs(symbols.codes, times)
+    order = sort_order(symbols.codes, times) if runs is None else runs[0]
+    if order is None or (runs is not None and bool(np.all(order[1:] > order[:-1]))):
+        return _with_symbol(rows, schema, symbols), symbols.codes, None
+    codes = np.repeat(np.arange(len(symbols.names), dtype=np.int32), np.bincount(symbols.codes))
+    ranked = Symbols(codes, symbols.names)
+    if runs is None:
+        return _reordered(rows, order, schema, ranked), codes, order
+    return _with_symbol(_slices(rows, runs), schema, ranked), codes, runs
+
+
+def _slices(rows: pa.Table, runs: tuple[Integers, Integers]) -> pa.Table:
+    """Put runs of rows one after another; where there are many, as whole columns, which are quick to cut."""
+    moved = pa.concat_tables(
+        [
+            rows.slice(start, stop - start)
+            for start, stop in zip(*(side.tolist() for side in runs), strict=True)
+        ]
+    )
+    if len(runs[0]) <= _FEW_RUNS:
+        return moved
+    columns = side_by_side(lambda column: column.combine_chunks(), moved.columns)
+    return pa.Table.from_arrays(columns, schema=moved.schema)
 
 
 def _reordered(
@@ -269,7 +304,9 @@ def _reordered(
 
 
 def _with_symbol(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
-    return rows.set_column(rows.schema.get_field_index(schema.symbol), str(schema.symbol), symbols.array())
+    if not schema.symbol:
+        return rows
+    return rows.set_column(rows.schema.get_field_index(schema.symbol), schema.symbol, symbols.array())
 
 
 def rows_inside(rows: pa.Table, schema: TableSchema, scope: Scope) -> Booleans:

@@ -240,9 +240,11 @@ def _fitting_layout(state: TableState, prepared: Prepared) -> Layout:
     times = times_of(prepared.good, state.schema)
     if times is None or not len(times):
         return choose_layout(state.schema, rows_per_day=1)
-    days = times // NS_PER_DAY
-    seen = np.zeros(int(days.max() - days.min()) + 1, np.bool_)
-    seen[days - days.min()] = True
+    first, last = int(times.min()) // NS_PER_DAY, int(times.max()) // NS_PER_DAY
+    days = times - first * NS_PER_DAY
+    days //= NS_PER_DAY
+    seen = np.zeros(last - first + 1, np.bool_)
+    seen[days] = True
     return choose_layout(state.schema, rows_per_day=len(times) / int(seen.sum()))
 
 

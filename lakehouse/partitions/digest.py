@@ -7,7 +7,7 @@ The rule is `DIGEST.md` beside this file: version 1, bit-exact, with test vector
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def row_hashes(table: pa.Table) -> tuple[Words, Words]:
             if _is_text(chunk.type):
                 _add_text(parts, chunk, salt, multipliers)
             else:
-                _add_numbers(parts, _number_words(chunk), _validity(chunk), salt, multipliers)
+                _add_numbers(parts, chunk, salt, multipliers)
             start += len(chunk)
     for lane in lanes:
         _finalise(lane)
@@ -85,18 +85,16 @@ def row_hashes(table: pa.Table) -> tuple[Words, Words]:
 
 
 def _add_numbers(
-    lanes: Sequence[Words],
-    words: Words,
-    null: npt.NDArray[np.bool_] | None,
-    salt: np.uint64,
-    multipliers: Sequence[np.uint64],
+    lanes: Sequence[Words], array: pa.Array, salt: np.uint64, multipliers: Sequence[np.uint64]
 ) -> None:
     """Add one column's contribution to both lanes, in pieces that stay in the processor's cache."""
+    values, null, words_of = _plain_values(array), _validity(array), _words_of(array.type)
     salted, scratch = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK, np.uint64)
-    for piece in _pieces(len(words)):
-        value, term = salted[: piece.stop - piece.start], scratch[: piece.stop - piece.start]
-        np.right_shift(words[piece], np.uint64(32), out=value)
-        np.bitwise_xor(value, words[piece], out=value)
+    for piece in _pieces(len(values)):
+        words = words_of(values[piece])
+        value, term = salted[: len(words)], scratch[: len(words)]
+        np.right_shift(words, np.uint64(32), out=value)
+        np.bitwise_xor(value, words, out=value)
         np.bitwise_xor(value, salt, out=value)
         if null is not None:
             value[null[piece]] = 0
@@ -167,24 +165,35 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _number_words(array: pa.Array) -> Words:
+def _plain_values(array: pa.Array) -> npt.NDArray[Any]:
+    """View what is stored: counts of bits, days or ticks, where it is no number."""
     kind = array.type
     if pa.types.is_boolean(kind):
-        return _numpy(array.cast(pa.uint8())).astype(np.uint64)
-    if pa.types.is_floating(kind):
-        values = _numpy(array).astype(np.float64, copy=False)
-        words = values.view(np.uint64)
-        bad = np.isnan(values)
-        return np.where(bad, _NAN, words) if bad.any() else words
+        return _numpy(array.cast(pa.uint8()))
     if pa.types.is_date32(kind):
-        return (_numpy(array.view(pa.int32())).astype(np.int64) * NS_PER_DAY).view(np.uint64)
+        return _numpy(array.view(pa.int32()))
+    return _numpy(array.view(pa.int64()) if pa.types.is_timestamp(kind) else array)
+
+
+def _words_of(kind: pa.DataType) -> Callable[[npt.NDArray[Any]], Words]:
+    """Return what makes canonical words of stored values of a type."""
+    if pa.types.is_floating(kind):
+        return _float_words
+    if pa.types.is_date32(kind):
+        return lambda days: (days * np.int64(NS_PER_DAY)).view(np.uint64)
     if pa.types.is_timestamp(kind):
         scale = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}[kind.unit]
-        ticks = _numpy(array.view(pa.int64()))
-        return (ticks if scale == 1 else ticks * scale).view(np.uint64)
-    if pa.types.is_integer(kind):
-        return _numpy(array).astype(np.int64, copy=False).view(np.uint64)
+        return lambda ticks: (ticks if scale == 1 else ticks * scale).view(np.uint64)
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        return lambda values: values.astype(np.int64, copy=False).view(np.uint64)
     raise TypeError(f"no canonical word for {kind}")
+
+
+def _float_words(values: npt.NDArray[Any]) -> Words:
+    wide = values.astype(np.float64, copy=False)
+    words: Words = wide.view(np.uint64)
+    bad = np.isnan(wide)
+    return np.where(bad, _NAN, words) if bad.any() else words
 
 
 def _validity(array: pa.Array) -> npt.NDArray[np.bool_] | None:

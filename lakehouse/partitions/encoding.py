@@ -29,6 +29,7 @@ OWN_ROW_GROUP = 16_384
 _SMALLEST_ROW_GROUP = 1_024
 _ROW_GROUPS = 1_024
 _FEW_TEXTS = 32
+_BUFFER = 1 << 20
 _PACKED = 8
 """a row group of small symbols has up to so many times the rows that a symbol needs for its own"""
 
@@ -42,17 +43,21 @@ def encode(
 ) -> None:
     """Write one Parquet file; the directory of symbols may still be in the making."""
     groups = list(row_groups(starts, rows.num_rows))
+    texts = _texts(rows)
     start, length = groups[len(groups) // 2]  # a dictionary does not reach over the border of a row group
     choices = encoding_trial.choose(
-        _with_own_texts(rows.slice(start, min(length, encoding_trial.SAMPLE_ROWS)), schema.symbol),
+        _group(rows, texts, schema.symbol, start, min(length, encoding_trial.SAMPLE_ROWS)),
         group_rows=length,
         times=[schema.time] if schema.time else [],
     )
-    with pq.ParquetWriter(target, rows.schema, **_settings(choices)) as writer:
+    # Without a buffer each page of each small row group would be several calls of the operating system.
+    with (
+        pa.BufferedOutputStream(pa.OSFile(str(target), "wb"), _BUFFER) as sink,
+        pq.ParquetWriter(sink, rows.schema, **_settings(choices)) as writer,
+    ):
         for start, length in groups:
-            writer.write_table(
-                _with_own_texts(rows.slice(start, length), schema.symbol), row_group_size=length
-            )
+            group = _group(rows, texts, schema.symbol, start, length)
+            writer.write_table(group, row_group_size=length)
         text = encode_directory(segments.result())
         writer.add_key_value_metadata(
             {DIRECTORY_KEY.decode(): text, footer_checksum.KEY.decode(): footer_checksum.BLANK.decode()}
@@ -96,16 +101,27 @@ def row_groups(starts: npt.NDArray[np.int64], rows: int) -> Iterator[tuple[int, 
         yield pack, rows - pack
 
 
-def _with_own_texts(rows: pa.Table, symbol: str | None) -> pa.Table:
-    """Cut dictionaries of text to what these rows use: every row group stores its dictionary as a whole."""
-    for place, field in enumerate(rows.schema):
-        if pa.types.is_dictionary(field.type) and rows.num_rows:
-            column = pa.concat_arrays(rows.column(place).unify_dictionaries().chunks)
-            if field.name == symbol:
-                rows = rows.set_column(place, field, _cut_sorted(column))
-            elif len(column.dictionary) > _FEW_TEXTS:
-                rows = rows.set_column(place, field, _cut(column))
-    return rows
+def _texts(rows: pa.Table) -> dict[int, pa.DictionaryArray]:
+    """Return the columns of encoded text by their places, each as one array."""
+    return {
+        place: pa.concat_arrays(rows.column(place).unify_dictionaries().chunks)
+        for place, field in enumerate(rows.schema)
+        if pa.types.is_dictionary(field.type) and rows.num_rows
+    }
+
+
+def _group(
+    rows: pa.Table, texts: Mapping[int, pa.DictionaryArray], symbol: str | None, start: int, length: int
+) -> pa.Table:
+    """Return a row group with its own dictionaries of text: each is stored in its group as a whole."""
+    group = rows.slice(start, length)
+    for place, column in texts.items():
+        field = rows.schema.field(place)
+        if field.name == symbol:
+            group = group.set_column(place, field, _cut_sorted(column.slice(start, length)))
+        elif len(column.dictionary) > _FEW_TEXTS:
+            group = group.set_column(place, field, _cut(column.slice(start, length)))
+    return group
 
 
 def _cut_sorted(column: pa.DictionaryArray) -> pa.Array:
@@ -115,7 +131,9 @@ def _cut_sorted(column: pa.DictionaryArray) -> pa.Array:
     names = column.dictionary.slice(first, last - first + 1)
     data = pa.py_buffer(codes - codes[0])
     return pa.DictionaryArray.from_arrays(
-        pa.Array.from_buffers(column.indices.type, len(codes), [None, data]), names
+        pa.Array.from_buffers(column.indices.type, len(codes), [None, data]),
+        names,
+        safe=False,  # every code lies between those of the first and the last row
     )
 
 

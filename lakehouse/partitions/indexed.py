@@ -47,6 +47,7 @@ SMALL = 1024
 _KEPT = 1
 _MOST_TABLES = 512
 _ROOM = 4 << 30
+_UNFINISHED_S = 3600.0
 _HEAD = 65_536
 _SHOWN = 512
 _WRITER_READS_FOR_S = 2.0
@@ -270,6 +271,7 @@ def _tidy(folder: Path, used: set[Any]) -> None:
     """Delete old indexes of a table, and of the tables that were used longest ago."""
     for name in [name for name in storage.names_in(folder) if name not in used][_KEPT:]:
         storage.delete_part(folder, name)
+    storage.delete_unfinished(folder, older_than_s=_UNFINISHED_S)
     if len(used - {None}) > 1:  # a small index on a large one: most of the room was taken before
         return
     room = _ROOM

@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.partitions import digest as digests
-from lakehouse.partitions.arrays import int64_array, times_of
+from lakehouse.partitions.arrays import distinct, take_rows, times_of
 from lakehouse.partitions.encoding import OWN_ROW_GROUP, encode
 from lakehouse.partitions.layout import (
     LARGEST_GOOD_FILE_IN_BYTES,
+    DatePeriod,
     Layout,
     bucket_of,
     folder_of,
@@ -32,11 +33,12 @@ from lakehouse.partitions.layout import (
     period_starts,
     row_width,
 )
-from lakehouse.partitions.segments import describe_segments
-from lakehouse.partitions.sorting import Symbols, run_starts
+from lakehouse.partitions.segments import Directory, RunStatistics, describe_segments
+from lakehouse.partitions.sorting import Symbols, rows_of, run_starts
 from lakehouse.partitions.state import DataFile
 from lakehouse.partitions.threads import abreast, workers
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
+from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
     from lakehouse.store import Store
@@ -105,45 +107,90 @@ def _partitions(rows: pa.Table, schema: TableSchema, layout: Layout) -> Iterator
     """Split sorted rows by partition; the order within each stays."""
     if rows.num_rows == 0:
         return
-    times = times_of(rows, schema)
-    periods = None if times is None or layout.date == "none" else period_starts(times, layout.date)
-    symbols = _symbols(rows, schema)
+    times, symbols = times_of(rows, schema), _symbols(rows, schema)
+    starts = run_starts(symbols.codes)
+    periods = None
+    if times is not None and layout.date != "none":
+        starts, periods = _cut_at_periods(starts, times, layout.date)
     groups = None
     if schema.symbol and layout.symbol == "identity":
-        groups = symbols.codes
+        groups = symbols.codes[starts]
     elif schema.symbol and layout.buckets:
         table = np.array([bucket_of(name, layout.buckets) for name in symbols.names], np.int32)
-        groups = table[symbols.codes]
+        groups = table[symbols.codes[starts]]
     keys = [key for key in (groups, periods) if key is not None]
     if not keys or all(np.all(key == key[0]) for key in keys):
-        yield _values(layout, schema, symbols, periods, 0), rows
+        yield _values(layout, schema, symbols, periods, starts, 0), rows
         return
-    for first, part in _split(rows, keys):
-        yield _values(layout, schema, symbols, periods, first), part
+    for run, part in _split(rows, schema, symbols, starts, keys):
+        yield _values(layout, schema, symbols, periods, starts, run), part
 
 
-def _split(rows: pa.Table, keys: list[npt.NDArray[Any]]) -> Iterator[tuple[int, pa.Table]]:
-    """Yield for each combination of keys its first row and its rows, in their order."""
-    starts = run_starts(*keys)
-    order = np.lexsort([key[starts] for key in keys[::-1]])
-    groups = run_starts(*(key[starts][order] for key in keys))
+def _cut_at_periods(
+    starts: npt.NDArray[np.int64], times: npt.NDArray[np.int64], period: DatePeriod
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cut the runs of symbols, in which times rise, where a period begins; return also their periods."""
+    borders = _borders(int(times.min()), int(times.max()), period)
+    if len(starts) * max(_LONG_RUN, len(borders)) > len(times):
+        periods = period_starts(times, period)
+        changed = np.zeros(len(times), np.bool_)
+        changed[starts] = True
+        changed[1:] |= periods[1:] != periods[:-1]
+        starts = np.flatnonzero(changed)
+        return starts, periods[starts]
+    stops = np.append(starts[1:], len(times)).tolist()
+    cuts = [
+        start + np.searchsorted(times[start:stop], borders)
+        for start, stop in zip(starts.tolist(), stops, strict=True)
+    ]
+    cut = np.concatenate([*cuts, starts])
+    starts = distinct(cut[cut < len(times)])
+    return starts, period_starts(times[starts], period)
+
+
+def _borders(first: int, last: int, period: DatePeriod) -> npt.NDArray[np.int64]:
+    """Return the times after the first, up to the last, at which a period begins."""
+    days = np.arange(first // NS_PER_DAY + 1, last // NS_PER_DAY + 1)
+    borders: npt.NDArray[np.int64] = days[period_starts(days * NS_PER_DAY, period) == days] * NS_PER_DAY
+    return borders
+
+
+def _split(
+    rows: pa.Table,
+    schema: TableSchema,
+    symbols: Symbols,
+    starts: npt.NDArray[np.int64],
+    keys: list[npt.NDArray[Any]],
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield for each combination of the keys of runs its first run and its rows, in their order."""
+    order = np.lexsort(keys[::-1])
+    groups = run_starts(*(key[order] for key in keys))
     stops = np.append(starts[1:], rows.num_rows)
     long_runs = len(starts) * _LONG_RUN < rows.num_rows
     for low, high in zip(groups, [*groups[1:], len(order)], strict=True):
         runs = order[low:high]
-        spans = list(zip(starts[runs].tolist(), stops[runs].tolist(), strict=True))
         if long_runs:
+            spans = zip(starts[runs].tolist(), stops[runs].tolist(), strict=True)
             part = pa.concat_tables([rows.slice(start, stop - start) for start, stop in spans])
         else:
-            part = rows.take(int64_array(np.concatenate([np.arange(start, stop) for start, stop in spans])))
-        yield spans[0][0], part
+            part = take_rows(rows, rows_of(starts[runs], stops[runs]))
+        if schema.symbol:
+            codes = np.repeat(symbols.codes[starts[runs]], stops[runs] - starts[runs])
+            place = rows.schema.get_field_index(schema.symbol)
+            part = part.set_column(place, schema.symbol, Symbols(codes, symbols.names).array())
+        yield int(runs[0]), part
 
 
 def _values(
-    layout: Layout, schema: TableSchema, symbols: Symbols, periods: npt.NDArray[np.int64] | None, row: int
+    layout: Layout,
+    schema: TableSchema,
+    symbols: Symbols,
+    periods: npt.NDArray[np.int64] | None,
+    starts: npt.NDArray[np.int64],
+    run: int,
 ) -> Partition:
-    symbol = symbols.names[symbols.codes[row]] if schema.symbol else None
-    return partition_values(layout, schema, symbol, None if periods is None else int(periods[row]))
+    symbol = symbols.names[symbols.codes[starts[run]]] if schema.symbol else None
+    return partition_values(layout, schema, symbol, None if periods is None else int(periods[run]))
 
 
 def _symbols(rows: pa.Table, schema: TableSchema) -> Symbols:
@@ -183,20 +230,25 @@ def _write(
         max_time=None if times is None else int(times.max()),
         columns=tuple(name for name in schema.names if name in rows.column_names),
     )
-    return WrittenFile(file, _statistics(rows, partition))
+    return WrittenFile(file, _statistics(rows, partition, segments.result()))
 
 
 def _in_file_schema(rows: pa.Table, schema: TableSchema, symbols: Symbols) -> pa.Table:
-    """Give every file of a table the same fields, nullability and all; text keeps its encoding."""
+    """Give every file of a table the same fields; text keeps its encoding.
+
+    A column that has no null in this file is declared so: a fifth of the time of decoding is for nulls that
+    might come. What may be null in the table, its log says.
+    """
     fields, columns = [], []
     for field in stored_schema(schema):
         column = symbols.array() if field.name == schema.symbol else rows.column(field.name)
-        fields.append(field.with_type(column.type) if pa.types.is_dictionary(column.type) else field)
+        kind = column.type if pa.types.is_dictionary(column.type) else field.type
+        fields.append(pa.field(field.name, kind, nullable=field.nullable and column.null_count > 0))
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _statistics(rows: pa.Table, partition: Partition) -> dict[str, Any]:
+def _statistics(rows: pa.Table, partition: Partition, directory: Directory) -> dict[str, Any]:
     """Return Delta statistics: exact ranges, left out where JSON or readers would bend them."""
     smallest, largest = {}, {}
     outside = {name for name, _ in partition}
@@ -209,14 +261,21 @@ def _statistics(rows: pa.Table, partition: Partition) -> dict[str, Any]:
             or len(column) == column.null_count
         ):
             continue
-        if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
-            continue
-        values = column.combine_chunks().dictionary if pa.types.is_dictionary(column.type) else column
-        low, high = (_plain(value, column.type) for value in pc.min_max(values).values())
-        if _fits_json(low) and _fits_json(high):
-            smallest[name], largest[name] = low, high
+        found = _range(column, directory.statistics.get(name))
+        if found is not None and all(map(_fits_json, found)):
+            smallest[name], largest[name] = found
     nulls = {name: rows.column(name).null_count for name in rows.column_names if name not in outside}
     return {"numRecords": rows.num_rows, "minValues": smallest, "maxValues": largest, "nullCount": nulls}
+
+
+def _range(column: pa.ChunkedArray, runs: RunStatistics | None) -> tuple[Any, Any] | None:
+    """Return the smallest and the largest value of a column that has any; None where one is NaN."""
+    if runs is not None and pa.types.is_floating(column.type):  # the directory has found them already
+        bounds = float(runs.low.min()), float(runs.high.max())
+        return bounds if int(runs.missing.sum()) == column.null_count else None
+    values = column.combine_chunks().dictionary if pa.types.is_dictionary(column.type) else column
+    low, high = (_plain(value, column.type) for value in pc.min_max(values).values())
+    return low, high
 
 
 def _plain(value: pa.Scalar, kind: pa.DataType) -> Any:

@@ -203,16 +203,23 @@ def _has_statistics(kind: pa.DataType) -> bool:
     )
 
 
-def _plain(array: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    """View one chunk; `Array.to_numpy` would import pandas."""
+def view_of(array: pa.Array) -> npt.NDArray[Any]:
+    """View an array of numbers, dates or times, also below nulls; `Array.to_numpy` would import pandas."""
     kind = array.type
     name = "int32" if pa.types.is_date32(kind) else "int64" if pa.types.is_timestamp(kind) else str(kind)
     dtype = np.dtype({"float": "float32", "double": "float64", "halffloat": "float16"}.get(name, name))
     data = array.buffers()[1]
     if data is None:
-        return np.zeros(len(array), dtype), np.ones(len(array), np.bool_) if len(array) else None
-    values = np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+        return np.zeros(len(array), dtype)
+    return np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+
+
+def _plain(array: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+    """View one chunk, and where it is null."""
+    values = view_of(array)
     if array.null_count == 0:
         return values, None
+    if array.buffers()[1] is None:
+        return values, np.ones(len(array), np.bool_)
     null = array.is_null().cast(pa.uint8())
     return values, np.frombuffer(null.buffers()[1], np.bool_, len(array), null.offset)

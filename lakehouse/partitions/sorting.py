@@ -33,8 +33,11 @@ class Symbols:
         if encoded.num_chunks == 0:
             return cls(np.zeros(0, np.int32), ())
         names = encoded.chunk(0).dictionary.to_pylist()
-        raw = np.concatenate([integers(chunk.indices) for chunk in encoded.chunks])
-        used = np.flatnonzero(np.bincount(raw, minlength=len(names)))  # it may name more than there is
+        parts = [integers(chunk.indices) for chunk in encoded.chunks]
+        raw = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        seen = np.zeros(len(names), np.bool_)
+        seen[raw] = True  # it may name more than there is
+        used = np.flatnonzero(seen)
         order = sorted(used.tolist(), key=names.__getitem__)
         if order == list(range(len(names))):
             return cls(raw.astype(np.int32, copy=False), tuple(names))
@@ -63,7 +66,7 @@ def sort_order(
     if ranks is None and not grouped:
         runs_in_order = sorted_runs(codes, times)
         if runs_in_order is not None:  # symbol by symbol, in another order of symbols
-            return _rows_of(*runs_in_order)
+            return rows_of(*runs_in_order)
         order = _by_symbol(codes)
         counts = np.bincount(codes)
         if _rises_within(times[order], np.cumsum(counts)[counts > 0]):  # a feed in order of time, for one
@@ -131,7 +134,7 @@ def run_starts(*columns: npt.NDArray[Any]) -> Integers:
     return np.concatenate([np.zeros(1, np.int64), np.flatnonzero(changed) + 1])
 
 
-def _rows_of(starts: Integers, stops: Integers) -> Integers:
+def rows_of(starts: Integers, stops: Integers) -> Integers:
     """Return the rows of some runs, one run after another."""
     lengths = stops - starts
     places = np.cumsum(lengths) - lengths

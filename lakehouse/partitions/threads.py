@@ -68,10 +68,11 @@ def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Fou
 
 
 def abreast(task: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
-    """Return what a task makes of each item, in their order, one item a core at a time.
+    """Return what a task makes of each item, in their order, one item a core at a time and one more.
 
-    The tasks have threads of their own, so they may wait for those of the pool; a single item needs none.
-    Where one fails the others end first, so that the caller knows what has been done.
+    So the cores have work while a file waits for its disk. The tasks have threads of their own, so they may
+    wait for those of the pool; a single item needs none. Where one fails the others end first, so that
+    the caller knows what has been done.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -79,7 +80,7 @@ def abreast(task: Callable[[Given], Found], items: Iterable[Given]) -> list[Foun
     first = list(islice(rest, 2))
     if len(first) < 2:
         return [task(item) for item in first]
-    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lakehouse-files") as pool:
+    with ThreadPoolExecutor(max_workers=_THREADS + 1, thread_name_prefix="lakehouse-files") as pool:
         waiting: deque[Future[Found]] = deque()
         found: list[Found] = []
         try:

@@ -15,8 +15,9 @@ from lakehouse.errors import ArgumentError
 from lakehouse.partitions.arrays import int64_array, integers, take_rows
 from lakehouse.partitions.sorting import Symbols, sort_order
 from lakehouse.queries.buckets import Pieces
-from lakehouse.queries.gathering import Wanted, numbers_of
+from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
+from lakehouse.queries.numbers import numbers_of
 from lakehouse.queries.result import Result
 from lakehouse.queries.rows import Integers, Rows, frozen
 from lakehouse.times import MAX_NS, NS_PER_DAY

@@ -16,11 +16,13 @@ from lakehouse.partitions.blocks import read_columns
 from lakehouse.partitions.selection import Selection
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.buckets import place_of
+from lakehouse.queries.numbers import numbers_of, stored_numbers
 from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
 from lakehouse.schema import SEQUENCE, arrow_type, stored_schema
 from lakehouse.times import Interval
 
 _LONG_SPAN = 64
+_FEW_RUNS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class _Places:
     length: Integers
     """(n_runs,) number of rows"""
     numbers: tuple[list[int], list[int], list[int]] | None
-    """part, first row and the row after the last of each run, where runs are long"""
+    """part, first row and the row after the last of each run, where runs are long or few"""
 
 
 def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -> Rows:
@@ -92,6 +94,7 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
         _read(state, selection, names, timed=runs is None, ranked=part in merged)
         for part, selection in enumerate(selections)
     ]
+    selections, tables = _by_chunk(spans, selections, tables)
     times = [] if runs else [cast("Integers", times_of(table, state.schema)) for table in tables]
     if times:
         _cut(spans, selections, times, wanted.interval)
@@ -103,7 +106,7 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
     def numbers(name: str) -> npt.NDArray[Any]:
-        return _placed([_numbers(table.column(name)) for table in tables], places, order)
+        return _placed([numbers_of(table.column(name)) for table in tables], places, order)
 
     def arrow(name: str) -> Column:
         kind = arrow_type(state.schema[name].type)
@@ -118,23 +121,6 @@ def gather(state: TableState, selections: Sequence[Selection], wanted: Wanted) -
         runs,
     )
     return _ends_of(rows, last=wanted.ends == "last") if wanted.ends and counts.max() > 1 else rows
-
-
-def numbers_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
-    """Return a column as numbers; null is NaN, and makes integers and booleans float64."""
-    return frozen(_numbers(column))
-
-
-def stored_numbers(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
-    """View a column without nulls as the numbers in which it is stored: times in their own unit."""
-    whole = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
-    return frozen(integers(column) if whole else _numbers(column))
-
-
-def is_plain(column: pa.ChunkedArray | pa.Array) -> bool:
-    """Say whether a column is of numbers or times, without a null."""
-    kind = column.type
-    return pa.types.is_primitive(kind) and not pa.types.is_boolean(kind) and not column.null_count
 
 
 def _plan(selections: Sequence[Selection], symbols: tuple[str, ...]) -> _Spans:
@@ -222,6 +208,26 @@ def _read(
     needed += [SEQUENCE] if ranked and schema.has_sequence else []
     stored = stored_schema(schema)
     return read_columns(state.store, selection, [stored.field(name) for name in dict.fromkeys(needed)])
+
+
+def _by_chunk(
+    spans: _Spans, selections: Sequence[Selection], tables: list[pa.Table]
+) -> tuple[Sequence[Selection], list[pa.Table]]:
+    """Make each chunk a part of its own, so that chunks are not put together; no span reaches over two."""
+    if all(table.column(0).num_chunks < 2 for table in tables):
+        return selections, tables
+    owners, chunks, part = list[Selection](), list[pa.Table](), spans.part.copy()
+    for number, (selection, table) in enumerate(zip(selections, tables, strict=True)):
+        batches = [pa.Table.from_batches([batch]) for batch in table.to_batches()] or [table]
+        sizes = np.array([batch.num_rows for batch in batches])
+        begins, mine = np.cumsum(sizes) - sizes, spans.part == number
+        chunk = np.searchsorted(begins, spans.start[mine], "right") - 1
+        part[mine] = len(chunks) + chunk
+        spans.start[mine] -= begins[chunk]
+        owners += [selection] * len(batches)
+        chunks += batches
+    spans.part = part
+    return owners, chunks
 
 
 def _cut(spans: _Spans, selections: Sequence[Selection], times: list[Integers], interval: Interval) -> None:
@@ -325,7 +331,7 @@ def _places(spans: _Spans) -> _Places:
     new = np.concatenate([[True], (part[1:] != part[:-1]) | (start[1:] != start[:-1] + length[:-1])])
     begins = np.flatnonzero(new)
     part, start, length = part[begins], start[begins], np.add.reduceat(length, begins)
-    if length.sum() < _LONG_SPAN * len(part):
+    if len(part) > _FEW_RUNS and length.sum() < _LONG_SPAN * len(part):
         return _Places(part, start, length, None)
     return _Places(part, start, length, (part.tolist(), start.tolist(), (start + length).tolist()))
 
@@ -336,51 +342,6 @@ def _row_numbers(part: Integers, start: Integers, length: Integers, sizes: list[
     shift = base[part] + start - (np.cumsum(length) - length)
     rows: Integers = np.arange(int(length.sum())) + np.repeat(shift, length)
     return rows
-
-
-def _numbers(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        chunks = [chunk.cast(pa.timestamp("ns")).view(pa.int64()) for chunk in chunks]
-    arrays = [_chunk_numbers(chunk, nulls=column.null_count > 0) for chunk in chunks]
-    if len(arrays) == 1:
-        return arrays[0]
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.float64)
-
-
-def _chunk_numbers(chunk: pa.Array, *, nulls: bool) -> npt.NDArray[Any]:
-    kind = chunk.type
-    if pa.types.is_boolean(kind):
-        values = _bits(chunk.buffers()[1], chunk.offset, len(chunk))
-    elif pa.types.is_null(kind) or pa.types.is_decimal(kind):
-        return _chunk_numbers(chunk.cast(pa.float64()), nulls=nulls)
-    else:
-        values = _view(chunk.buffers()[1], _numeric(kind), len(chunk), chunk.offset)
-    if not nulls:
-        return values
-    filled = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
-    if chunk.null_count:
-        filled[~_bits(chunk.buffers()[0], chunk.offset, len(chunk))] = np.nan
-    return filled
-
-
-def _view(data: pa.Buffer | None, dtype: np.dtype[Any], count: int, offset: int) -> npt.NDArray[Any]:
-    if data is None:
-        return np.zeros(count, dtype)
-    return np.frombuffer(data, dtype, count, offset * dtype.itemsize)
-
-
-def _bits(data: pa.Buffer | None, offset: int, count: int) -> npt.NDArray[np.bool_]:
-    if data is None:
-        return np.ones(count, np.bool_)
-    packed = np.frombuffer(data, np.uint8)
-    return np.unpackbits(packed, count=offset + count, bitorder="little")[offset:].astype(np.bool_)
-
-
-def _numeric(kind: pa.DataType) -> np.dtype[Any]:
-    return np.dtype(
-        {"double": "float64", "float": "float32", "halffloat": "float16"}.get(str(kind), str(kind))
-    )
 
 
 def _typed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

@@ -194,3 +194,31 @@ def test_a_named_pandas_index_is_a_column() -> None:
 def test_what_is_no_frame_is_refused(frame: object) -> None:
     with pytest.raises(SchemaError, match=r"as a frame|Series|no frame|mixed types"):
         to_table(frame)
+
+
+Instants = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=20)
+
+
+@given(Instants, st.sampled_from(["s", "ms", "us", "ns"]))
+def test_naive_times_in_utc_stay_as_they_are(values: list[int | None], unit: str) -> None:
+    def gated(times: pa.Array) -> tuple[list[int | None], Any]:
+        schema = TableSchema((Column("x", "timestamp[us]"),))
+        found = gate(pa.Table.from_arrays([times], ["x"]), schema, time_zone="UTC")
+        return found.rows.column("x").cast(pa.int64()).to_pylist(), found.misfits.get("x")
+
+    naive = pa.array(values, pa.timestamp(unit))
+    assert gated(naive) == gated(naive.cast(pa.timestamp(unit, "UTC")))
+
+
+@pytest.mark.parametrize("run", [1, 7, 100, 9_000])
+def test_texts_are_the_same_however_long_their_runs_are(run: int) -> None:
+    names = ["B", "A", "é/☃", "B", "C"] * 10
+    texts = np.repeat(np.array(names, object), run)[:30_000].tolist()
+    schema = TableSchema(
+        (Column("symbol", "string", False), Column("time", "timestamp[ns]", False)), "symbol", "time"
+    )
+    times = pa.array(range(len(texts)), pa.timestamp("ns", "UTC"))
+    whole = pa.Table.from_arrays([pa.array(texts), times], ["symbol", "time"])
+    table = pa.concat_tables([whole.slice(0, 5), whole.slice(5)])
+    found = gate(table, schema).rows.column("symbol")
+    assert found.cast(pa.string()).to_pylist() == texts

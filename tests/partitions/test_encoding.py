@@ -18,7 +18,7 @@ from lakehouse.partitions.encoding import own_row_group
 from lakehouse.partitions.encoding_trial import Choice, Codec, Encoding, choose, trials
 from lakehouse.partitions.footers import footer_of
 from lakehouse.partitions.keys import find_repeats
-from lakehouse.partitions.layout import Layout
+from lakehouse.partitions.layout import Layout, bucket_of
 from lakehouse.partitions.parquet_files import WrittenFile, write_data_files
 from lakehouse.partitions.sorting import sort_order, sorted_runs
 from lakehouse.schema import Column, TableSchema, stored_schema
@@ -65,7 +65,7 @@ def ticks(symbols: list[str], each: int, seed: int = 1) -> pa.Table:
 def read(tmp_path: Path, written: list[WrittenFile]) -> pa.Table:
     """Read with plain pyarrow, which knows nothing of ours."""
     tables = [pq.ParquetFile(tmp_path / each.file.path).read() for each in written]
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables, promote_options="default")  # one may declare that it has no null
 
 
 def chunks(tmp_path: Path, written: WrittenFile, name: str) -> list[Any]:
@@ -212,6 +212,34 @@ def test_many_files_are_written_at_once_in_the_order_of_their_partitions(tmp_pat
     assert dates == sorted(dates, key=str)
     assert str(dates[0]).startswith("1969")
     found = read(tmp_path, written).sort_by([("symbol", "ascending"), ("time", "ascending")])
+    assert same_values(found, rows)
+
+
+@pytest.mark.parametrize("symbols", [2, 40, 1_200])
+@pytest.mark.parametrize("layout", ["date=week,symbol=row_groups", "date=day,symbol=bucket(3)"])
+def test_each_row_lies_in_the_file_of_its_period_and_bucket(
+    tmp_path: Path, symbols: int, layout: str
+) -> None:
+    """Long runs of a symbol are cut by a search, short ones row by row; times lie at the borders."""
+    day, each = 86_400 * 10**9, 4_800 // symbols
+    names = [f"S{number:04}" for number in range(symbols)]
+    rows = ticks(names, each)
+    step = max(1, 12 * day // each // (day // 4)) * (day // 4)
+    rows = rows.set_column(1, "time", pa.array(np.tile(np.arange(each) * step - 3 * day, symbols)))
+    written = write(tmp_path, rows, layout)
+    seen = []
+    for each_file in written:
+        found = read(tmp_path, [each_file])
+        values = dict(each_file.file.partition)
+        days = found["time"].to_numpy() // day
+        starts = days - (days + 3) % 7 if "week" in layout else days
+        assert {str(np.datetime64(int(start), "D")) for start in starts} == {values["date"]}
+        if "bucket" in layout:
+            assert {str(bucket_of(name, 3)) for name in found["symbol"].to_pylist()} == {
+                values["symbol_bucket"]
+            }
+        seen.append(found.cast(pa.schema([field.with_nullable(True) for field in found.schema])))
+    found = pa.concat_tables(seen).sort_by([("symbol", "ascending"), ("time", "ascending")])
     assert same_values(found, rows)
 
 

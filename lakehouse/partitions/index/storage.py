@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -94,6 +95,17 @@ def delete_part(folder: Path, name: str) -> None:
     for path in [folder / f"{name}.json", *folder.glob(f"{name}.*.arrow")]:
         with suppress(OSError):
             path.unlink()
+
+
+def delete_unfinished(folder: Path, *, older_than_s: float) -> None:
+    """Delete what processes left that died while they wrote; nobody finds it, and it takes room."""
+    named = set(names_in(folder))
+    for entry in os.scandir(folder):
+        unnamed = entry.name.endswith(".arrow") and entry.name.partition(".")[0] not in named
+        if unnamed or entry.name.startswith("."):
+            with suppress(OSError):
+                if time.time() - entry.stat().st_mtime > older_than_s:
+                    Path(entry.path).unlink()
 
 
 def delete_oldest(folder: Path, *, keep: int) -> None:

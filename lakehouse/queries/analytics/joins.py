@@ -14,10 +14,11 @@ import pyarrow as pa
 from lakehouse.errors import ArgumentError
 from lakehouse.queries.analytics.amounts import names_of, one_of, span_of
 from lakehouse.queries.computation import Computation, compute
-from lakehouse.queries.gathering import Wanted, is_plain, stored_numbers
+from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import joins as kernels
 from lakehouse.queries.kernels.compiled import Array
+from lakehouse.queries.numbers import is_plain, stored_numbers
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import (
     Block,

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.queries.gathering import stored_numbers
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.changes import Of, changes
+from lakehouse.queries.numbers import stored_numbers
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import Block, Rows, Values, frozen, time_array
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -164,3 +166,15 @@ def test_a_head_that_was_taken_back_is_not_remembered(product: lakehouse.Product
         other.append(day(number))
     assert other.version == len(entries) - 1
     assert days(afresh(product)) == [*range(9), 20, 21, 22]
+
+
+def test_what_dead_processes_left_is_deleted(product: lakehouse.Product, cache: Path) -> None:
+    (folder,) = cache.iterdir()
+    for name, age in (("a.b.arrow", 7200), (".c", 7200), ("d.e.arrow", 60), (".f", 60)):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    for number in range(20, 40):
+        product.append(day(number))
+    left = {path.name for path in folder.iterdir()} & {"a.b.arrow", ".c", "d.e.arrow", ".f"}
+    assert left == {"d.e.arrow", ".f"}
+    assert days(afresh(product)) == [*range(12), *range(20, 40)]
