@@ -117,7 +117,7 @@ class Writer:
                 self._write(job)
             except FileNotFoundError:  # somebody deletes the cache
                 pass
-            except (OSError, ValueError, MemoryError):
+            except Exception:  # whatever it is: without the cache rows are decoded, with a dead thread it fills up
                 self._resting_until = time.monotonic() + _REST_SECONDS
             with self._changed:
                 self._waiting -= job.array.nbytes
