@@ -48,6 +48,11 @@ def list_holders(store: Store) -> Iterator[Holder]:
         yield from _holder("lock", partial(load_pin, store, identity))
 
 
+def holds_still(store: Store, holder: Holder) -> bool:
+    """Say whether a set is there and was not dropped since it was listed."""
+    return holder.name in (snapshot_names(store) if holder.kind == "snapshot" else list_pins(store))
+
+
 def _holder(kind: Literal["snapshot", "lock"], load: Callable[[], Snapshot]) -> list[Holder]:
     try:
         found = load()

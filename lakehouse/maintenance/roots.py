@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lakehouse.catalog.claims import Lease, list_leases
 from lakehouse.catalog.pinned import PinnedProduct, read_manifest
-from lakehouse.maintenance.holders import Holder, list_holders
+from lakehouse.errors import IntegrityError
+from lakehouse.maintenance.holders import Holder, holds_still, list_holders
 from lakehouse.partitions.manifest import manifest_paths
 from lakehouse.store import Store
 
@@ -61,14 +62,17 @@ def read_roots_last(store: Store) -> Roots:
 
 
 def held_files(store: Store, roots: Roots) -> Iterator[tuple[str, list[str]]]:
-    """Yield who holds files by a manifest, and which; one manifest at a time.
+    """Yield who holds files by a manifest, and which; the manifests of one set at a time.
 
     Raises:
         IntegrityError: a manifest is missing or broken.
     """
     for holder in roots.holders:
-        for product in holder.products:
-            yield str(holder), paths_of(store, product)
+        try:
+            yield from [(str(holder), paths_of(store, product)) for product in holder.products]
+        except IntegrityError:
+            if holds_still(store, holder):
+                raise  # else it was dropped meanwhile, and another collector took its manifests
     seen = {product.manifest for holder in roots.holders for product in holder.products}
     for lease in roots.leases:
         for path in sorted(set(lease.manifests) - seen):

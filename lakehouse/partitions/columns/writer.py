@@ -117,7 +117,7 @@ class Writer:
                 self._write(job)
             except FileNotFoundError:  # somebody deletes the cache
                 pass
-            except (OSError, ValueError, MemoryError):
+            except Exception:  # of any kind: a dead thread would let the queue fill up
                 self._resting_until = time.monotonic() + _REST_SECONDS
             with self._changed:
                 self._waiting -= job.array.nbytes

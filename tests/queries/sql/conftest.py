@@ -138,6 +138,9 @@ def random_rows(schema: TableSchema, count: int, seed: int) -> pa.Table:
             ).tolist()
         elif column.type == "int64":
             values[column.name] = chance.integers(0, 9, count).tolist()
+        elif column.type == "float32":
+            holes: list[float | None] = [None, float("nan"), -1.5, 0.25, 7.0]
+            values[column.name] = [holes[place] for place in chance.integers(0, len(holes), count)]
         else:
             values[column.name] = (chance.integers(0, 400, count) / 4).tolist()
     if schema.time and schema[schema.time].type == "date":
