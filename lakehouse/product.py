@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -264,3 +265,14 @@ class Product(ReadableProduct, Writable["Commit"]):
         from lakehouse.ingest.quarantine import Quarantine
 
         return Quarantine(self.table, self.contract)
+
+
+def _before_fork() -> None:
+    """Load what first reads load: a child waits for ever for a module that a thread was loading at the fork."""
+    import lakehouse.partitions.columns.writer
+    import lakehouse.queries.ends
+    import lakehouse.queries.scan  # noqa: F401
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
