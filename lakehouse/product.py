@@ -268,7 +268,7 @@ class Product(ReadableProduct, Writable["Commit"]):
 
 
 def _before_fork() -> None:
-    """Load what first reads load: a child waits for ever for a module that a thread was loading at the fork."""
+    """Load what first reads load: a child waits for ever for a module that was being loaded at the fork."""
     import lakehouse.partitions.columns.writer
     import lakehouse.queries.ends
     import lakehouse.queries.scan  # noqa: F401
