@@ -243,6 +243,8 @@ class Session:
     def begin_in_child(self) -> None:
         """Be another session in a forked child: what it inherited is its parent's, and a lock may be held."""
         self._lock = threading.RLock()
+        # Kept, not freed: what hangs on it may need threads of the parent to end.
+        _inherited.append((self._looks, self._holdings))
         self._begin()
 
     def _begin_to_follow(self, table: str, look: Callable[[], State]) -> Holdings:
@@ -350,6 +352,8 @@ class Session:
 
 _beginning = threading.Lock()
 _sessions: WeakSet[Session] = WeakSet()
+_inherited: list[object] = []
+"""what the sessions of a forked child held in its parent"""
 
 
 def _open_sessions() -> list[Session]:
