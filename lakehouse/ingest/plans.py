@@ -10,12 +10,12 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.errors import KeyConflictError
+from lakehouse.ingest.conflicts import key_conflict
 from lakehouse.partitions.arrays import Integers, integers, take_rows, times_of
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
-from lakehouse.partitions.reading import read_stored, to_reader_types
+from lakehouse.partitions.reading import read_stored
 from lakehouse.partitions.selection import select_pieces, whole
 from lakehouse.partitions.sorting import Symbols, rows_of, sort_order, sorted_runs, tie_ranks
 from lakehouse.partitions.state import DataFile, TableState
@@ -116,7 +116,7 @@ def plan_append(state: TableState, good: pa.Table) -> Plan:
         if old.num_rows:
             found = match(good, old.select(good.column_names), schema.key)
             if found.changed_new.any():
-                raise _conflict(state, good, found.changed_new)
+                raise key_conflict(state, _keep(good, found.changed_new))
             duplicates = int(found.equal_new.sum())
             good = _keep(good, ~found.equal_new)
     rows = sequenced(state, good, within)
@@ -195,7 +195,7 @@ def _refuse_keys_outside(state: TableState, good: pa.Table, scope: Scope) -> Sco
     rest = _keep(old, ~rows_inside(old, schema, scope)).select(good.column_names)
     found = match(good, rest, schema.key)
     if rest.num_rows and (found.changed_new | found.equal_new).any():
-        raise _conflict(state, good, found.changed_new | found.equal_new)
+        raise key_conflict(state, _keep(good, found.changed_new | found.equal_new))
     return Scope(None, Interval())
 
 
@@ -390,16 +390,3 @@ def _in_groups(old: pa.Table, new: pa.Table, key: Sequence[str]) -> Booleans:
 
 def _keep(rows: pa.Table, mask: Booleans) -> pa.Table:
     return rows if mask.all() else rows.filter(pa.array(mask))
-
-
-def _conflict(state: TableState, good: pa.Table, changed: Booleans) -> KeyConflictError:
-    shown = _keep(good, changed).select(list(state.schema.key)).slice(0, 3)
-    rows = to_reader_types(shown, state.schema, state.schema.key).cast(
-        pa.schema([(name, pa.string()) for name in shown.column_names])
-    )
-    keys = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in rows.to_pylist())
-    return KeyConflictError(
-        f"{int(changed.sum())} keys are stored in {state.name} with other values: {keys}. "
-        "Nothing was written.",
-        hint="Correct stored rows with upsert, or with update for a range of time.",
-    )

@@ -115,7 +115,7 @@ def test_nobody_is_overtaken_again_and_again(start: Start) -> None:
     moments = sorted(got for each in said for _, got in each)
     between = sorted(sum(asked < moment < got for moment in moments) for each in said for asked, got in each)
     assert len(between) == PROCESSES * 60
-    assert between[len(between) * 98 // 100] <= 3 * PROCESSES
+    assert between[len(between) * 95 // 100] <= 3 * PROCESSES
     assert between[-1] <= 12 * PROCESSES
 
 

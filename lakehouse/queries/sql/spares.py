@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _SETTINGS: Mapping[str, str] = {
+    "disabled_optimizers": "'statistics_propagation'",  # it takes the max of what may hold NaN for NaN
     "asof_loop_join_threshold": "0",  # above it an as-of join may fall into a nested loop, 700 times slower
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
