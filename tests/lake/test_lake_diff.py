@@ -13,6 +13,7 @@ import pytest
 import lakehouse
 from lakehouse.errors import IntegrityError, NotFoundError
 from lakehouse.partitions import reading
+from lakehouse.partitions.selection import Selection
 from lakehouse.queries import unequal
 
 Bars = Callable[..., pl.DataFrame]
@@ -96,7 +97,7 @@ def test_partitions_of_equal_digest_are_not_read_after_a_compaction(
     lake.snapshot("rewritten")
     symbols: list[str] = []
 
-    def spy(state: object, selections: list[reading.Selection], *rest: object) -> object:
+    def spy(state: object, selections: list[Selection], *rest: object) -> object:
         symbols.extend(name for selection in selections for name in selection.symbols)
         return reading.read_stored(state, selections, *rest)  # type: ignore[arg-type]
 
