@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 import lakehouse
+from lakehouse.ingest import write
+from lakehouse.partitions.parquet_files import write_data_files
 from lakehouse.times import NS_PER_DAY
 
 NAME = "market_data.ticks"
@@ -55,3 +57,19 @@ def product(lake: lakehouse.Lake, ticks: Any) -> Callable[..., lakehouse.Product
 def files_of(product: lakehouse.Product) -> list[str]:
     """Return the paths of the live files."""
     return [file.path for file in product.state().files]
+
+
+def parquet_files(lake: lakehouse.Lake) -> set[Path]:
+    """Return every data file on the disk, live or not."""
+    return set(Path(lake.url).rglob("part-*.parquet"))
+
+
+def loses_the_first_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every data file that is written lack a row."""
+
+    real: Any = write_data_files
+
+    def short(*args: Any, writer: str) -> Any:
+        return real(*args[:4], args[4].slice(1), writer=writer)
+
+    monkeypatch.setattr(write, "write_data_files", short)

@@ -16,14 +16,11 @@ from lakehouse.maintenance import compact as compaction
 from lakehouse.maintenance import merges
 from lakehouse.maintenance.ordered_rows import ordered_rows
 from lakehouse.partitions.parquet_files import write_data_files
+from tests.maintenance.conftest import loses_the_first_row, parquet_files
 
 NAME = "market_data.ticks"
 APPENDS = [[("A", 0, 1)], [("A", 1, 2)], [("B", 1, 3)]]
 Make = Callable[..., lakehouse.Product]
-
-
-def parquet_files(lake: lakehouse.Lake) -> set[Path]:
-    return set(Path(lake.url).rglob("part-*.parquet"))
 
 
 def test_rows_that_were_lost_on_the_way_are_noticed(
@@ -31,12 +28,7 @@ def test_rows_that_were_lost_on_the_way_are_noticed(
 ) -> None:
     made = product(*APPENDS)
     before = parquet_files(lake)
-    real: Any = write_data_files
-
-    def short(*args: Any, writer: str) -> Any:
-        return real(*args[:4], args[4].slice(1), writer=writer)
-
-    monkeypatch.setattr(write, "write_data_files", short)
+    loses_the_first_row(monkeypatch)
 
     with pytest.raises(IntegrityError, match=r"2 rows with the digest .* were written"):
         lake.compact(NAME, dry_run=False)

@@ -22,8 +22,8 @@ from lakehouse.ingest import write
 from lakehouse.maintenance import relayout
 from lakehouse.maintenance.relayout import batches
 from lakehouse.partitions.layout import Layout, period_starts
-from lakehouse.partitions.parquet_files import write_data_files
 from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY
+from tests.maintenance.conftest import loses_the_first_row, parquet_files
 
 NAME = "market_data.ticks"
 Make = Callable[..., lakehouse.Product]
@@ -41,10 +41,6 @@ LAYOUTS = [
 
 def texts(product: Any) -> list[str]:
     return [str(row) for row in product.read().to_polars().rows()]
-
-
-def parquet_files(lake: lakehouse.Lake) -> set[Path]:
-    return set(Path(lake.url).rglob("part-*.parquet"))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -187,20 +183,27 @@ def test_later_writes_and_compactions_lie_in_the_new_folders(lake: lakehouse.Lak
     assert "1969-12-29" in partitions  # and of a time before 1970
 
 
-def test_a_writer_in_between_is_not_lost(
-    lake: lakehouse.Lake, product: Make, ticks: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = product(*ROWS)
-    real, plans = write._write_files, []
+def acts_after_the_first_plan(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> list[Any]:
+    """Let somebody commit between the files of the first plan and its own commit; return the plans."""
+    real: Any = write._write_files
+    plans: list[Any] = []
 
     def files(*planned: Any) -> Any:
         written = real(*planned)
         plans.append(planned)
         if len(plans) == 1:
-            made.append(ticks([("Z", 9, 9)]))
+            act()
         return written
 
     monkeypatch.setattr(write, "_write_files", files)
+    return plans
+
+
+def test_a_writer_in_between_is_not_lost(
+    lake: lakehouse.Lake, product: Make, ticks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = product(*ROWS)
+    plans = acts_after_the_first_plan(monkeypatch, lambda: made.append(ticks([("Z", 9, 9)])))
     lake.change_layout(NAME, "date=week", dry_run=False)
 
     assert len(plans) == 3  # the first plan, the other writer, the second plan
@@ -214,16 +217,7 @@ def test_a_write_that_was_planned_on_the_old_layout_is_planned_anew(
     lake: lakehouse.Lake, product: Make, ticks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = product(*ROWS)
-    real, plans = write._write_files, []
-
-    def files(*planned: Any) -> Any:
-        written = real(*planned)
-        plans.append(planned)
-        if len(plans) == 1:
-            lake.change_layout(NAME, "date=week", dry_run=False)
-        return written
-
-    monkeypatch.setattr(write, "_write_files", files)
+    acts_after_the_first_plan(monkeypatch, lambda: lake.change_layout(NAME, "date=week", dry_run=False))
     made.append(ticks([("Z", 31, 9)]))
 
     folders = {dict(file.partition)["date"] for file in made.state().files}
@@ -237,12 +231,7 @@ def test_a_row_that_is_lost_on_the_way_is_noticed(
 ) -> None:
     made = product(*ROWS)
     before = parquet_files(lake)
-    real: Any = write_data_files
-
-    def short(*args: Any, writer: str) -> Any:
-        return real(*args[:4], args[4].slice(1), writer=writer)
-
-    monkeypatch.setattr(write, "write_data_files", short)
+    loses_the_first_row(monkeypatch)
     with pytest.raises(IntegrityError, match=r"8 rows with the digest .* were written"):
         lake.change_layout(NAME, "date=week", dry_run=False)
     assert (made.version, parquet_files(lake)) == (3, before)

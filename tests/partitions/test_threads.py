@@ -29,7 +29,7 @@ def test_items_are_taken_only_as_tasks_end() -> None:
 
     results = flow(lambda number: number, items())
     assert next(results) == 0
-    assert len(taken) <= threads._TASKS_IN_FLIGHT + 1
+    assert len(taken) <= threads.TASKS_IN_FLIGHT + 1
     results.close()  # type: ignore[attr-defined] # a generator
 
 
