@@ -62,17 +62,20 @@ def read_roots_last(store: Store) -> Roots:
 
 
 def held_files(store: Store, roots: Roots) -> Iterator[tuple[str, list[str]]]:
-    """Yield who holds files by a manifest, and which; the manifests of one set at a time.
+    """Yield who holds files by a manifest, and which; one manifest at a time.
 
     Raises:
         IntegrityError: a manifest is missing or broken.
     """
     for holder in roots.holders:
-        try:
-            yield from [(str(holder), paths_of(store, product)) for product in holder.products]
-        except IntegrityError:
-            if holds_still(store, holder):
-                raise  # else it was dropped meanwhile, and another collector took its manifests
+        for product in holder.products:
+            try:
+                paths = paths_of(store, product)
+            except IntegrityError:
+                if holds_still(store, holder):
+                    raise
+                break  # it was dropped meanwhile, and another collector took its manifests
+            yield str(holder), paths
     seen = {product.manifest for holder in roots.holders for product in holder.products}
     for lease in roots.leases:
         for path in sorted(set(lease.manifests) - seen):

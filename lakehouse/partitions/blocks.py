@@ -94,11 +94,11 @@ def _held(selection: Selection, fields: Sequence[pa.Field]) -> list[pa.Array] | 
     return arrays
 
 
-def release(selections: Sequence[Selection]) -> None:
+def release(selections: Sequence[Selection], fields: Sequence[pa.Field]) -> None:
     """Give up what is mapped of these files, once their rows are with whoever asked for them."""
     if (cache := column_cache()) is not None:
         for selection in selections:
-            cache.release(selection)
+            cache.release(selection, fields)
 
 
 def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Field]) -> Columns:

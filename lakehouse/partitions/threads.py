@@ -14,13 +14,13 @@ from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
-_TASKS_IN_FLIGHT = 3 * _THREADS
+TASKS_IN_FLIGHT = 3 * _THREADS
 _here = local()
 
 
@@ -48,17 +48,29 @@ def _mark() -> None:
     _here.worker = True
 
 
-def flow(task: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
+def flow(
+    task: Callable[[Given], Found],
+    items: Iterable[Given],
+    *,
+    executor: Executor | None = None,
+    ahead: int = TASKS_IN_FLIGHT,
+) -> Iterator[Found]:
     """Yield what a task makes of each item, in their order; a few tasks a core are in flight at a time.
 
     It is iterated outside the pool, so that one flow may feed another.
+
+    Args:
+        task: what to do.
+        items: what to do it with.
+        executor: that does it; None for the pool of this process.
+        ahead: most tasks in flight.
     """
-    pool = workers()
+    pool = executor or workers()
     waiting: deque[Future[Found]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(task, item))
-            if len(waiting) >= _TASKS_IN_FLIGHT:
+            if len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -29,6 +29,11 @@ class Input(ABC):
     """the columns that were chosen, in order"""
 
     @property
+    def time_type(self) -> pa.DataType:
+        """The type of the time column."""
+        return self.schema.field(self.time).type
+
+    @property
     @abstractmethod
     def pieces(self) -> Pieces:
         """Where the rows are."""

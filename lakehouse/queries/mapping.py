@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import call
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +21,6 @@ from lakehouse.partitions.threads import flow, in_worker
 from lakehouse.queries.result import Result
 from lakehouse.store import open_store
 from lakehouse.times import Interval
-
-_TASKS_IN_FLIGHT = 3 * max(2, os.cpu_count() or 1)
 
 
 class Stream:
@@ -109,7 +106,7 @@ def map_partitions(
 
     def tables() -> Iterator[pa.Table]:
         if executor is not None:
-            made = _elsewhere(executor, [task.sent(selections) for selections in partitions])
+            made = flow(call, [task.sent(selections) for selections in partitions], executor=executor)
         elif in_worker():
             made = map(task, partitions)
         else:
@@ -117,20 +114,6 @@ def map_partitions(
         return (table for table in made if table is not None)
 
     return Stream(tables, symbol=state.schema.symbol, time=state.schema.time)
-
-
-def _elsewhere(executor: Executor, tasks: Sequence[_Task]) -> Iterator[pa.Table | None]:
-    waiting: deque[Future[pa.Table | None]] = deque()
-    try:
-        for task in tasks:
-            waiting.append(executor.submit(task))
-            if len(waiting) >= _TASKS_IN_FLIGHT:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _to_table(made: Any) -> pa.Table | None:

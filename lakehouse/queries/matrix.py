@@ -28,8 +28,6 @@ from lakehouse.queries.kernels.pivot import LOG_RETURN, RETURN, VALUE, pivot_blo
 from lakehouse.queries.rows import Integers, Rows
 from lakehouse.times import MAX_NS, MIN_NS, Interval
 
-Floats = npt.NDArray[np.float64]
-
 SLAB_ROWS = 4 << 20
 """rows of a slab, as far as files can be cut in time; one of a single file is not copied"""
 BLOCK_NUMBERS = 4 << 20

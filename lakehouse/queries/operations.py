@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from functools import partial
+from operator import call
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -139,7 +141,8 @@ def spread(task: BucketTask, pieces: Pieces, *, executor: Executor | None) -> It
     """
     buckets = cut(pieces, threads=_THREADS)
     if executor is not None:
-        return _collected(executor, [(task.narrowed(bucket.symbols), bucket) for bucket in buckets])
+        calls = [partial(task.narrowed(bucket.symbols), bucket) for bucket in buckets]
+        return flow(call, calls, executor=executor, ahead=_TASKS_IN_FLIGHT)
     return map(task, buckets) if in_worker() or len(buckets) < 2 else flow(task, buckets)
 
 
@@ -180,28 +183,13 @@ def _elsewhere(
     operation: Operation, source: Input, buckets: list[Bucket], schema: pa.Schema, executor: Executor
 ) -> Iterator[pa.Table]:
     elements = sum(bucket.rows for bucket in buckets)
-    return _collected(
-        executor,
-        (
-            (_task, operation.narrowed(bucket.symbols), source.part(bucket.symbols), bucket, schema, elements)
-            for bucket in buckets
-        ),
+    calls = (
+        partial(
+            _task, operation.narrowed(bucket.symbols), source.part(bucket.symbols), bucket, schema, elements
+        )
+        for bucket in buckets
     )
-
-
-def _collected(executor: Executor, calls: Iterable[tuple[Any, ...]]) -> Iterator[pa.Table]:
-    """Yield what calls return elsewhere, in their order; a few are under way at a time."""
-    waiting: deque[Future[pa.Table]] = deque()
-    try:
-        for call in calls:
-            waiting.append(executor.submit(*call))
-            if len(waiting) >= _TASKS_IN_FLIGHT:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+    return flow(call, calls, executor=executor, ahead=_TASKS_IN_FLIGHT)
 
 
 def _task(operation: Operation, source: Input, bucket: Bucket, schema: pa.Schema, elements: int) -> pa.Table:
@@ -244,17 +232,7 @@ def _loaded(operation: Operation, source: Input, bucket: Bucket) -> Iterator[Row
     if in_worker():
         yield from map(source.load, wanted)
         return
-    ahead: deque[Future[Rows]] = deque()
-    try:
-        for each in wanted:
-            ahead.append(workers().submit(source.load, each))
-            if len(ahead) > _THREADS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        for future in ahead:
-            future.cancel()
+    yield from flow(source.load, wanted, ahead=_THREADS + 1)
 
 
 def _wanted(operation: Operation, bucket: Bucket, slab: Interval) -> Wanted:

@@ -15,7 +15,7 @@ from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
-from lakehouse.schema import arrow_schema
+from lakehouse.schema import arrow_schema, stored_schema
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Scan:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for selections in self._by_partition():
             yield from decode(self._state, selections, self._interval, self._columns).to_batches()
-            release(selections)
+            release(selections, list(stored_schema(self._state.schema)))
 
     def _by_partition(self) -> list[list[Selection]]:
         groups: dict[tuple[tuple[str, str | None], ...], list[Selection]] = {}

@@ -18,7 +18,6 @@ from pathlib import Path
 from lakehouse.errors import IntegrityError, StorageError
 from lakehouse.store import durable
 from lakehouse.store.cache_corner import Corner
-from lakehouse.store.cache_folder import cache_folder as cache_folder
 from lakehouse.store.cache_room import VARIABLE, Bound, Room
 from lakehouse.store.disk_errors import translated
 

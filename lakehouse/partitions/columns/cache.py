@@ -86,13 +86,14 @@ class ColumnCache:
             self._writer = self._writer or Writer(self._room)
         self._writer.put(Job(self.folder / known[0].name, known[0], tuple(groups), array))
 
-    def release(self, selection: Selection) -> None:
+    def release(self, selection: Selection, fields: Sequence[pa.Field]) -> None:
         """Give up the maps of a data file: what a stream has mapped would count as memory of the process."""
         with self._guard:
-            mine = [made for key, made in self._files.items() if key[0] == selection.file.sha256]
-            for _, file in mine:
+            known = [self._files.get((selection.file.sha256, each.name, str(each.type))) for each in fields]
+            files = [made[1] for made in known if made is not None]
+            for file in files:
                 self._mapped.pop(file, None)
-        for _, file in mine:
+        for file in files:
             file.close()
 
     def footer(self, sha256: str) -> bytes | None:

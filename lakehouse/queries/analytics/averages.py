@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,11 +130,13 @@ class _Averages(Operation):
     def block(self, times: Integers, values: Floats, counts: Integers) -> Block:
         return Block(counts, (times.copy(), values.copy()) if self.every else (values.copy(),))
 
+    @abstractmethod
     def average(self, rows: Rows, state: _Cells, out: tuple[Any, ...]) -> None:
-        raise NotImplementedError
+        """Write the averages of the cells that rows complete; change the state of the open ones."""
 
+    @abstractmethod
     def value(self, sums: Floats) -> Floats:
-        raise NotImplementedError
+        """Return the averages of open cells."""
 
 
 @dataclass(frozen=True)

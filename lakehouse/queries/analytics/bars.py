@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -17,12 +18,11 @@ from lakehouse.queries.analytics.amounts import amount_type, amounts, one_of, or
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import bars as kernels
+from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows
 from lakehouse.queries.sources import input_of
 from lakehouse.times import NS_PER_SECOND
-
-Floats = npt.NDArray[np.float64]
 
 _MANY_TICKS = 16
 _MOST_TICKS = 1 << 62
@@ -236,10 +236,11 @@ class _Bars(Operation):
         kept = (each[:found] for each in (times, *prices, volume, trades))
         return Block(counts, tuple(np.array(each) for each in kept))  # copies of few: the rest is let go
 
+    @abstractmethod
     def cut(
         self, rows: tuple[Any, ...], state: tuple[Any, ...], memory: Floats, out: tuple[Any, ...]
     ) -> None:
-        raise NotImplementedError
+        """Write the bars that rows complete; change the state of the open ones."""
 
 
 @dataclass(frozen=True)

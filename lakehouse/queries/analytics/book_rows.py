@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions.sorting import Symbols
+from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.kernels.order_book import ASK, BID, NO_TIME, apply_levels, start_book
 from lakehouse.queries.rows import Integers, Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = npt.NDArray[np.float64]
 Written = tuple[int, Integers, Floats]
 
 SIDES = {"bid": BID, "buy": BID, "b": BID, "ask": ASK, "sell": ASK, "a": ASK, "s": ASK}

@@ -59,8 +59,7 @@ def cusum_events(
     """
     one_of(of, _CHANGES, name="of")
     source = input_of(rows)
-    time = source.schema.field(source.time).type
-    events = _Events((price,), time, positive(threshold, name="threshold"), _CHANGES[of])
+    events = _Events((price,), source.time_type, positive(threshold, name="threshold"), _CHANGES[of])
     return compute("cusum_events", events, source, executor=executor)
 
 

@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
 from lakehouse.queries.analytics.amounts import names_of, one_of, span_of
+from lakehouse.queries.analytics.beside import Beside, both_inputs, kept_names
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import joins as kernels
 from lakehouse.queries.kernels.compiled import Array
 from lakehouse.queries.numbers import is_plain, stored_numbers
-from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import (
     Block,
     Integers,
@@ -31,7 +31,6 @@ from lakehouse.queries.rows import (
     masked_array,
     time_array,
 )
-from lakehouse.queries.sources import input_of
 from lakehouse.times import MAX_NS, MIN_NS, Interval
 
 _DIRECTIONS = {"backward": 0, "forward": 1, "nearest": 2}
@@ -87,15 +86,12 @@ def asof_join(
     one_of(direction, _DIRECTIONS, name="direction")
     if not isinstance(suffix, str):
         raise ArgumentError(f"The argument 'suffix' must be a str, not {suffix!r}.")
-    source, other = input_of(left), input_of(right)
-    if (source.symbol is None) != (other.symbol is None):
-        raise ArgumentError("One side of the join has a symbol column, and the other has none.")
+    source, other = both_inputs(left, right, what="One side of the join")
     most = -1 if tolerance is None else _tolerance(tolerance)
-    roles = (source.symbol, source.time)
-    kept = tuple(name for name in source.names if name not in roles)
     taken = _taken(other, columns)
-    time = source.schema.field(source.time).type
-    join = _AsofJoin((), kept, time, other, taken, suffix, _DIRECTIONS[direction], most)
+    join = _AsofJoin(
+        (), kept_names(source), source.time_type, other, taken, suffix, _DIRECTIONS[direction], most
+    )
     return compute("asof_join", join, source, executor=executor)
 
 
@@ -106,7 +102,7 @@ def _tolerance(tolerance: str | timedelta | int) -> int:
 
 def _taken(right: Input, columns: Sequence[str] | None) -> tuple[str, ...]:
     if columns is None:
-        return tuple(name for name in right.names if name not in (right.symbol, right.time))
+        return kept_names(right)
     chosen = names_of(columns)
     for name in chosen:
         right.check(name)
@@ -116,32 +112,15 @@ def _taken(right: Input, columns: Sequence[str] | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _AsofJoin(Operation):
-    columns: tuple[str, ...]
-    kept: tuple[str, ...]
-    time: pa.DataType
-    right: Input
+class _AsofJoin(Beside):
     taken: tuple[str, ...]
     suffix: str
     direction: int
     tolerance: int
 
-    def carries(self) -> tuple[str, ...]:
-        return self.kept
-
-    def is_stateless(self) -> bool:
-        return True
-
-    def others(self) -> tuple[Input, ...]:
-        return (self.right,)
-
-    def narrowed(self, symbols: tuple[str, ...]) -> _AsofJoin:
-        return replace(self, right=self.right.part(symbols))
-
     def fields(self, source: Input) -> list[pa.Field]:
-        left = [source.schema.field(name) for name in (source.time, *self.kept)]
-        names = {field.name for field in left} | {source.symbol}
-        found = list(left)
+        found = self.kept_fields(source)
+        names = {field.name for field in found} | {source.symbol}
         for name in self.taken:
             label = name + self.suffix if name in names else name
             if label in [source.symbol, *(field.name for field in found)]:
@@ -163,9 +142,7 @@ class _AsofJoin(Operation):
             rows.offsets, rows.times, right.offsets, right.times, self.direction, self.tolerance, found
         )
         match = _Match.of(rows, right, frozen(found), edge)
-        columns = (self._column(match, name) for name in self.taken)
-        time = time_array(rows.times, self.time)
-        return Block(np.diff(rows.offsets), (time, *rows.carried.values(), *columns))
+        return self.block(rows, *(self._column(match, name) for name in self.taken))
 
     def _right(self, rows: Rows) -> tuple[Rows, Rows | None]:
         """Return the rows of the right side near those of the left side, and one far row of some symbols.

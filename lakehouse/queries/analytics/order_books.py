@@ -87,7 +87,7 @@ def order_book(
     numbers = (price, size) if sequence is None else (price, size, sequence)
     operation = _OrderBook(
         numbers, side, None if snapshots is None else input_of(snapshots), source.time,
-        source.schema.field(source.time).type, int(depth), span, keep or 0, check,
+        source.time_type, int(depth), span, keep or 0, check,
     )  # fmt: skip
     return compute("order_book", operation, source, executor=executor)
 

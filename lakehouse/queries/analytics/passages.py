@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +13,13 @@ import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
 from lakehouse.queries.analytics.amounts import positive, span_of
+from lakehouse.queries.analytics.beside import Beside, both_inputs, kept_names
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.gathering import Wanted
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels import passages as kernels
 from lakehouse.queries.kernels.compiled import Array, Floats
-from lakehouse.queries.operations import Operation
-from lakehouse.queries.rows import NANOSECONDS, Block, Column, Integers, Rows, masked_array, time_array
-from lakehouse.queries.sources import input_of
+from lakehouse.queries.rows import NANOSECONDS, Block, Integers, Rows, masked_array
 from lakehouse.times import MAX_NS, NS_PER_DAY, Interval
 
 _NEVER = MAX_NS - 1
@@ -69,12 +69,12 @@ def first_passage(
         >>> first_passage(trades, orders).read().to_polars()["exit_price"].to_list()
         [11.0]
     """
-    source, right = _sides(orders, trades)
+    source, right = both_inputs(orders, trades, what="One side")
     source.check_number(size)
     right.check_number(price, size)
     wait = None if within is None else span_of(within, name="within")
     made = _Passages(
-        (size,), _kept(source), source.schema.field(source.time).type, right, (price, size), wait,
+        (size,), kept_names(source), source.time_type, right, (price, size), wait,
         same_day, positive(multiple, name="multiple"),
     )  # fmt: skip
     return compute("first_passage", made, source, executor=executor)
@@ -126,7 +126,7 @@ def triple_barrier(
         >>> labels["label"].to_list()
         [-1, -1, None]
     """
-    source, right = _sides(events, rows)
+    source, right = both_inputs(events, rows, what="One side")
     columns = tuple(name for name in (width, side) if isinstance(name, str))
     source.check_number(*columns)
     right.check_number(price)
@@ -134,59 +134,33 @@ def triple_barrier(
     wait = None if horizon is None else span_of(horizon, name="horizon")
     fixed = width if isinstance(width, str) else positive(width, name="width")
     made = _Barriers(
-        columns, _kept(source), source.schema.field(source.time).type, right, (price,), wait,
+        columns, kept_names(source), source.time_type, right, (price,), wait,
         False, fixed, side, units,
     )  # fmt: skip
     return compute("triple_barrier", made, source, executor=executor)
 
 
-def _sides(events: Any, rows: Any) -> tuple[Input, Input]:
-    source, right = input_of(events), input_of(rows)
-    if (source.symbol is None) != (right.symbol is None):
-        raise ArgumentError("One side has a symbol column, and the other has none.")
-    return source, right
-
-
-def _kept(source: Input) -> tuple[str, ...]:
-    return tuple(name for name in source.names if name not in (source.symbol, source.time))
-
-
 @dataclass(frozen=True)
-class _Following(Operation):
+class _Following(Beside):
     """Follow each row of the source through later rows of another input."""
 
-    columns: tuple[str, ...]
-    kept: tuple[str, ...]
-    time: pa.DataType
-    right: Input
     followed: tuple[str, ...]
     wait: int | None
     same_day: bool
-
-    def carries(self) -> tuple[str, ...]:
-        return self.kept
-
-    def is_stateless(self) -> bool:
-        return True
-
-    def others(self) -> tuple[Input, ...]:
-        return (self.right,)
-
-    def narrowed(self, symbols: tuple[str, ...]) -> _Following:
-        return replace(self, right=self.right.part(symbols))
 
     def shrinks(self) -> bool:
         return True
 
     def fields(self, source: Input) -> list[pa.Field]:
-        kept = [source.schema.field(name) for name in (source.time, *self.kept)]
+        kept = self.kept_fields(source)
         for field in self.made():
             if field.name in [other.name for other in kept]:
                 raise ArgumentError(f"The events have a column {field.name!r} already: rename it.")
         return [*kept, *self.made()]
 
+    @abstractmethod
     def made(self) -> list[pa.Field]:
-        raise NotImplementedError
+        """Return the columns that are made."""
 
     def deadlines(self, times: Integers) -> Integers:
         """Return the last time at which each event may end."""
@@ -205,11 +179,6 @@ class _Following(Operation):
                 return
             if len(slab):
                 yield slab
-
-    def block(self, rows: Rows, *made: Column) -> Block:
-        return Block(
-            np.diff(rows.offsets), (time_array(rows.times, self.time), *rows.carried.values(), *made)
-        )
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
 from lakehouse.queries.analytics.amounts import positive
-from lakehouse.queries.analytics.series import Floats, Series, check_choice
+from lakehouse.queries.analytics.series import Series, check_choice
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.kernels.changes import Of
+from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.kernels.drawdown import drawdown as fall_from_peak
 from lakehouse.queries.kernels.drawdown import start_drawdown
 from lakehouse.queries.kernels.ewma import MEAN, SQUARE, VARIANCE, start_ewma
@@ -66,8 +67,7 @@ def returns(
     """
     check_choice(of, Change, name="of")
     source = input_of(rows)
-    kind = source.schema.field(source.time).type
-    operation = _Returns((column,), of, source.time, kind, (name or of,), drop_nan)
+    operation = _Returns((column,), of, source.time, source.time_type, (name or of,), drop_nan)
     return compute("returns", operation, source, executor=executor)
 
 
@@ -125,10 +125,9 @@ def ewma(
     check_choice(around, Around, name="around")
     check_choice(of, Of, name="of")
     source = input_of(rows)
-    kind = source.schema.field(source.time).type
     code = MEAN if statistic == "mean" else SQUARE if around == "zero" else VARIANCE
     weight = _alpha(alpha, halflife, span)
-    operation = _Weighted((column,), of, source.time, kind, (name,), drop_nan, code, weight)
+    operation = _Weighted((column,), of, source.time, source.time_type, (name,), drop_nan, code, weight)
     return compute("ewma", operation, source, executor=executor)
 
 
@@ -159,10 +158,12 @@ def drawdown(rows: Any, column: str = "close", *, executor: Executor | None = No
         [(0.0, 4.0), (-0.5, 4.0), (0.0, 8.0)]
     """
     source = input_of(rows)
-    kind = source.schema.field(source.time).type
     names = ("drawdown", "peak", "duration")
     return compute(
-        "drawdown", _Drawdown((column,), "value", source.time, kind, names, False), source, executor=executor
+        "drawdown",
+        _Drawdown((column,), "value", source.time, source.time_type, names, False),
+        source,
+        executor=executor,
     )
 
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
 from lakehouse.queries.analytics.amounts import positive
-from lakehouse.queries.analytics.series import Floats, Series, check_choice, check_window
+from lakehouse.queries.analytics.series import Series, check_choice, check_window
 from lakehouse.queries.computation import Computation, compute
 from lakehouse.queries.kernels.changes import Of
+from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.kernels.rolling_extremes import rolling_extremes, start_extremes
 from lakehouse.queries.kernels.rolling_moments import DEVIATION, MEAN, SCORE, rolling_moments, start_moments
 from lakehouse.queries.kernels.rolling_pairs import (
@@ -156,10 +157,11 @@ def _compute(
 ) -> Computation:
     source = input_of(rows)
     source.check(columns[0])
-    kind = source.schema.field(source.time).type
     most = int(np.bincount(source.pieces.code, source.pieces.rows, 1).max())
     window = min(window, most + 2)  # no result either way, and no memory for more rows than there are
-    operation = _Rolling(columns, of, source.time, kind, (name,), drop_nan, window, statistic, parameter)
+    operation = _Rolling(
+        columns, of, source.time, source.time_type, (name,), drop_nan, window, statistic, parameter
+    )
     return compute(function, operation, source, executor=executor)
 
 

@@ -13,11 +13,10 @@ import pyarrow as pa
 from lakehouse.errors import ArgumentError
 from lakehouse.queries.inputs import Input
 from lakehouse.queries.kernels.changes import Of, changes
+from lakehouse.queries.kernels.compiled import Floats
 from lakehouse.queries.numbers import stored_numbers
 from lakehouse.queries.operations import Operation
 from lakehouse.queries.rows import Block, Rows, Values, frozen, time_array
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from lakehouse.queries.kernels.compiled import Floats, Integers
 
 Of = Literal["value", "return", "log_return"]
 

@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.partitions.threads import side_by_side
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from lakehouse.queries.kernels.compiled import Floats, Integers
 
 _TILE = 64
 """OpenBLAS does a product of up to 64 ** 3 steps on the thread that asks. In a larger one threads of its own

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-import numpy.typing as npt
-
-from lakehouse.queries.kernels.compiled import kernel
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from lakehouse.queries.kernels.compiled import Floats, Integers, kernel
 
 VALUE, RETURN, LOG_RETURN = 0, 1, 2
 

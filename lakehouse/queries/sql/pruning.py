@@ -27,7 +27,7 @@ from lakehouse.queries.sql.shapes import (
     using_names,
     with_names,
 )
-from lakehouse.queries.sql.tree import Node, find, fold, subqueries
+from lakehouse.queries.sql.tree import Node, find, fold, nodes, subqueries
 from lakehouse.schema import TableSchema
 
 _MOST_VISITS = 2_000
@@ -250,12 +250,6 @@ def _table_bounds(source: Source, wanted: Wanted) -> Bounds:
 
 
 def _product_references(value: Any) -> Iterable[Node]:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            if item.get("type") == "BASE_TABLE" and product_of(item) is not None:
-                yield item
-            stack.extend(item.values())
+    return (
+        node for node in nodes(value) if node.get("type") == "BASE_TABLE" and product_of(node) is not None
+    )
