@@ -11,7 +11,7 @@
     ├── LeaseExpiredError      RuntimeError      a reader that stood still while its files were collected
     ├── TransactionError       RuntimeError      several products of which some were not written
     ├── QueryError             ValueError        SQL that is refused by the sandbox, or that fails
-    ├── SourceError            ValueError        a source file that can not be read
+    ├── SourceError            ValueError        a source that can not be read
     ├── IntegrityError         OSError           stored bytes that are missing or not what was recorded
     ├── StorageError           OSError           the disk or bucket refused: full, read-only, unreachable
     └── MissingExtraError      ImportError       an optional library that is not installed
@@ -97,7 +97,11 @@ class QueryError(LakehouseError, ValueError):
 
 
 class SourceError(LakehouseError, ValueError):
-    """A source file that can not be read."""
+    """A source that can not be read; `temporary` where another attempt may succeed, as after a timeout."""
+
+    def __init__(self, message: str, *, hint: str | None = None, temporary: bool = False) -> None:
+        self.temporary = temporary
+        super().__init__(message, hint=hint)
 
 
 class IntegrityError(LakehouseError, OSError):

@@ -10,8 +10,8 @@ import pytest
 
 import lakehouse
 from lakehouse.errors import SourceError
-from lakehouse.ingest import backfill as backfill_module
 from lakehouse.ingest.backfill import Progress
+from lakehouse.ingest.backfill import run as backfill_module
 
 Bars = Callable[..., pl.DataFrame]
 
