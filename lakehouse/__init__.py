@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.checkouts import Checkout
     from lakehouse.comparison import LakeDifference
+    from lakehouse.ingest import sources
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.lake import Lake
     from lakehouse.maintenance.compact import CompactReport
@@ -76,6 +77,7 @@ _HOMES = {
     "analytics": "lakehouse.queries.analytics:",
     "checkout": "lakehouse.opening",
     "open": "lakehouse.opening:open_lake",
+    "sources": "lakehouse.ingest.sources:",
 }
 
 __all__ = [
@@ -112,6 +114,7 @@ __all__ = [
     "analytics",
     "checkout",
     "open",
+    "sources",
 ]
 
 

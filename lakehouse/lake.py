@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.errors import NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.product import Product
 from lakehouse.store import Store
@@ -111,13 +112,15 @@ class Lake(Upkeep):
 
         Args:
             contract: a contract, or `domain.product` together with `like`.
-            like: a frame; column names and types become the contract, no row is stored.
+            like: a frame, whose column names and types become the contract, or a `Source` that declares
+                one; no row is stored.
             key: columns whose values together are unique; None infers it.
             changes: other fields of the inferred contract, such as `layout=` or `owners=`.
 
         Raises:
             AlreadyExistsError: there is a product of that name.
             SchemaError: a column of `like` has no type of ours, such as a time without a zone.
+            ArgumentError: the source declares no contract.
         """
         from lakehouse.ingest.contracts import create_from
 
@@ -283,7 +286,8 @@ class Lake(Upkeep):
         Args:
             name: of the product.
             source: a `Source`, or the path or URL of a file, a folder, a glob or a template such as
-                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`.
+                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`, or `name:location` of an installed
+                source, such as `lean:/data/lean/equity/usa/daily`; see `lakehouse.sources`.
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
@@ -294,15 +298,22 @@ class Lake(Upkeep):
 
         Raises:
             SourceError: the source has no readable chunk.
-            NotFoundError: there is no such product.
+            NotFoundError: there is no such product, or no source of that name.
+            ArgumentError: a recipe came with a source that is open already.
         """
         from lakehouse.ingest.backfill import backfill
-        from lakehouse.ingest.sources import FileSource, Source
+        from lakehouse.ingest.contracts import missing_product
+        from lakehouse.ingest.sources import as_source
         from lakehouse.times import Interval
 
+        opened = as_source(source, recipe)
+        try:
+            product = self[name]
+        except NotFoundError as error:
+            raise missing_product(error, name, opened) from None
         return backfill(
-            self[name],
-            source if isinstance(source, Source) else FileSource(source, recipe),
+            product,
+            opened,
             symbols=symbols,
             interval=Interval.of(start, end),
             progress=progress,

@@ -1,4 +1,4 @@
-"""Make and change products: from a contract, or from a frame that shows the columns."""
+"""Make and change products: from a contract, a frame that shows the columns, or a source that names them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from lakehouse.catalog.infer import infer_contract
 from lakehouse.catalog.product_names import contract_versions, list_products
 from lakehouse.catalog.products import create_product, load_contract, publish_contract
 from lakehouse.catalog.versions import parse_version
-from lakehouse.errors import ArgumentError, ContractError
+from lakehouse.errors import ArgumentError, ContractError, NotFoundError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.rules import check_rules
+from lakehouse.ingest.sources.base import Source
+from lakehouse.names import ProductName
 from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 
@@ -58,6 +60,14 @@ def apply_contract(store: Store, contract: Contract) -> None:
     publish_contract(store, contract)
 
 
+def missing_product(error: NotFoundError, name: str, source: Source) -> NotFoundError:
+    """Return the error of a backfill into no product, with how to make it from what the source declares."""
+    if source.contract() is None:
+        return error
+    made = f"Make it as the source declares: lake.create({str(name)!r}, like=source)."
+    return NotFoundError(error.message, hint=f"{error.hint} {made}" if error.hint else made)
+
+
 def _check_symbol_folder(contract: Contract) -> None:
     """Refuse a folder for each symbol whose name no Delta reader would take apart again.
 
@@ -95,14 +105,28 @@ def _check_partition_column(store: Store, contract: Contract) -> None:
 def _inferred(name: str, like: Any, key: Sequence[str] | None, changes: Mapping[str, Any]) -> Contract:
     if like is None:
         raise ArgumentError(f"What are the columns of {name}?", hint="Give a contract, or like=frame.")
-    table = to_table(like)
-    found = infer_contract(name, table.schema, sample=table)
+    found = _declared(name, like) if isinstance(like, Source) else _shown(name, like)
     known = {field.name for field in dataclasses.fields(Contract)} - {"name", "schema"}
     for field in changes:
         if field not in known:
             raise ArgumentError(f"A contract has no field {field!r}; it has {', '.join(sorted(known))}.")
     schema = found.schema if key is None else _with_key(found.schema, tuple(key))
     return dataclasses.replace(found, schema=schema, **changes)
+
+
+def _shown(name: str, frame: Any) -> Contract:
+    table = to_table(frame)
+    return infer_contract(name, table.schema, sample=table)
+
+
+def _declared(name: str, source: Source) -> Contract:
+    found = source.contract()
+    if found is None:
+        raise ArgumentError(
+            f"The source {source.name} does not say which columns {name} would have.",
+            hint="Give a contract, or like=frame with a few of its rows.",
+        )
+    return dataclasses.replace(found, name=ProductName.parse(name))
 
 
 def _with_key(schema: TableSchema, key: tuple[str, ...]) -> TableSchema:

@@ -18,6 +18,7 @@ from lakehouse.cli.commands import (
     quarantine,
     questions,
     shell,
+    sources,
     versions,
 )
 
@@ -25,6 +26,7 @@ COMMANDS = (
     lakes.add_commands,
     contracts.add_commands,
     loading.add_commands,
+    sources.add_commands,
     questions.add_commands,
     shell.add_commands,
     pins.add_commands,

@@ -4,5 +4,22 @@ from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.documents import shipped_recipes
 from lakehouse.ingest.sources.files import FileSource
 from lakehouse.ingest.sources.recipe import Recipe, TimeRule
+from lakehouse.ingest.sources.registry import InstalledSource, as_source
+from lakehouse.ingest.sources.registry import installed_sources as installed
+from lakehouse.ingest.sources.registry import open_source as open
+from lakehouse.ingest.sources.tables import fit_table, identity
 
-__all__ = ["Chunk", "FileSource", "Recipe", "Source", "TimeRule", "shipped_recipes"]
+__all__ = [
+    "Chunk",
+    "FileSource",
+    "InstalledSource",
+    "Recipe",
+    "Source",
+    "TimeRule",
+    "as_source",
+    "fit_table",
+    "identity",
+    "installed",
+    "open",
+    "shipped_recipes",
+]

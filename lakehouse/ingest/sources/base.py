@@ -1,4 +1,4 @@
-"""What a backfill asks of a source: its symbols, a plan of chunks, and the rows of one chunk."""
+"""What a backfill asks of a source: its symbols, its contract, a plan of chunks, and their rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lakehouse.times import Interval
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakehouse.catalog.contract import Contract
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -26,9 +28,10 @@ class Chunk:
     interval: Interval
     """rows outside are not read; narrower than asked for where the file's name says which day it holds"""
     files: tuple[str, ...]
-    """relative to the folder of the source, with '/' between segments"""
+    """what is read, for messages: paths relative to the folder of the source, with '/' between segments, or
+    what else the source is made of, such as the name of a table"""
     bytes: int
-    """size of the files on disk, for progress"""
+    """size of the input, for progress; 0 where it is not known before"""
     symbols: tuple[str, ...] | None = None
     """rows of other symbols are not read; None for all symbols"""
     content: str = ""
@@ -36,14 +39,30 @@ class Chunk:
 
 
 class Source(ABC):
-    """Somewhere rows come from. A source is read only, and reading a chunk twice gives equal tables."""
+    """Somewhere rows come from. A source is read only, and reading a chunk twice gives equal tables.
+
+    A source that is installed under the entry point `lakehouse.sources` has a name of its own: a class, or a
+    function, that is called with what follows `name:` and with the keyword options of the caller
+    (`registry.open_source`). Sources are sent to other processes: keep what can be pickled, and open files
+    and connections when they are needed.
+    """
 
     name: str
-    """as the user named it: a path, for messages and the commit's record"""
+    """as the user named it: a path, for messages and the commit's record; never a password"""
 
     @abstractmethod
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols that the source holds, sorted; () if its rows have none."""
+
+    def contract(self) -> Contract | None:
+        """Return the contract that fits the rows, for `lake.create(name, like=source)`; None if unknown.
+
+        The name in it is a proposal: the product gets its own.
+
+        Raises:
+            SourceError: the source itself can not be read.
+        """
+        return None
 
     @abstractmethod
     def chunks(

@@ -42,27 +42,32 @@ class ParquetRows:
         return {position: _series(table, self.names[position], self._label) for position in wishes}
 
 
-class ArrowRows:
-    """The rows of a Feather (version 2) or Arrow IPC file."""
+class TableRows:
+    """The rows of an Arrow table, such as a library gives them."""
 
     textual = False
 
-    def __init__(self, payload: Payload) -> None:
-        """Read the file.
-
-        Raises:
-            SourceError: the file is truncated or damaged.
-        """
-        self._label = payload.label
-        try:
-            self._table = pa.ipc.open_file(pa.BufferReader(payload.data)).read_all()
-        except (pa.ArrowException, OSError) as error:
-            raise _damaged(self._label, "Feather or Arrow IPC", error) from error
-        self.names = tuple(self._table.schema.names)
+    def __init__(self, table: pa.Table, label: str) -> None:
+        self._label = label
+        self._table = table
+        self.names = tuple(table.schema.names)
 
     def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:
         """See `Rows.columns`; types are those of the file."""
         return {position: _series(self._table, self.names[position], self._label) for position in wishes}
+
+
+def arrow_rows(payload: Payload) -> TableRows:
+    """Return the rows of a Feather (version 2) or Arrow IPC file.
+
+    Raises:
+        SourceError: the file is truncated or damaged.
+    """
+    try:
+        table = pa.ipc.open_file(pa.BufferReader(payload.data)).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(payload.label, "Feather or Arrow IPC", error) from error
+    return TableRows(table, payload.label)
 
 
 def _series(table: pa.Table, name: str, label: str) -> pl.Series:

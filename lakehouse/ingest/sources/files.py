@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +12,18 @@ import polars as pl
 
 from lakehouse.errors import SourceError
 from lakehouse.ingest.sources.base import Chunk, Source
+from lakehouse.ingest.sources.cutting import in_order, inside
 from lakehouse.ingest.sources.matching import find_symbol_column
 from lakehouse.ingest.sources.opener import Opener
 from lakehouse.ingest.sources.patterns import compile_pattern
 from lakehouse.ingest.sources.places import find_place
 from lakehouse.ingest.sources.reading import FileName, in_case, open_rows, read_payload, to_arrow
 from lakehouse.ingest.sources.recipe import CLOCK_FORMATS, Recipe
+from lakehouse.ingest.sources.tables import identity
 from lakehouse.ingest.sources.template import PathTemplate, fill, read_day
 from lakehouse.ingest.sources.unpack import DATA_SUFFIXES, Payload, bare_stem, unpack
 from lakehouse.ingest.sources.zones import localise
-from lakehouse.schema import RAW_PREFIX, TableSchema
+from lakehouse.schema import TableSchema
 from lakehouse.times import NS_PER_DAY, Interval
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class FileSource(Source):
             for payload in payloads
         ]
         frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
-        return to_arrow(_in_order(_inside(frame, schema, chunk), schema), schema)
+        return to_arrow(in_order(inside(frame, schema, chunk), schema), schema)
 
     def _chunk(
         self, file: _File, schema: TableSchema, wanted: tuple[str, ...] | None, interval: Interval
@@ -259,8 +260,7 @@ class FileSource(Source):
 
 def _chunk_id(name: str, chunk: Chunk, content: str, recipe: Recipe) -> str:
     span = [chunk.interval.start, chunk.interval.end]
-    text = json.dumps([_ID_FORMAT, name, chunk.symbol, chunk.symbols, span, content, recipe.digest])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return identity(_ID_FORMAT, name, chunk.symbol, chunk.symbols, span, content, recipe.digest)
 
 
 def _intersection(asked: Interval, day: Interval | None) -> Interval | None:
@@ -268,29 +268,3 @@ def _intersection(asked: Interval, day: Interval | None) -> Interval | None:
         return asked
     start, end = max(asked.start, day.start), min(asked.end, day.end)
     return Interval(start, end) if start < end else None
-
-
-def _inside(frame: pl.DataFrame, schema: TableSchema, chunk: Chunk) -> pl.DataFrame:
-    """Keep the rows of the chunk, and those whose time or symbol is null: they are for the quarantine."""
-    if schema.time is not None and not chunk.interval.unbounded and frame.height:
-        inside = _between(frame[schema.time], chunk.interval)
-        frame = frame.filter(inside.fill_null(value=True))
-    if schema.symbol is not None and chunk.symbols is not None and frame.height:
-        chosen = frame[schema.symbol].is_in(list(chunk.symbols))
-        frame = frame.filter(chosen.fill_null(value=True))
-    return frame
-
-
-def _between(times: pl.Series, interval: Interval) -> pl.Series:
-    """Compare in the column's own unit, rounding bounds up: a date of year 9999 has no nanoseconds."""
-    size = 1 if times.dtype == pl.Datetime("ns", "UTC") else 1000
-    ticks = (times if size == 1 else times.cast(pl.Datetime("us"))).cast(pl.Int64)
-    start, end = -(-interval.start // size), -(-interval.end // size)
-    return (ticks >= start) & (ticks < end)
-
-
-def _in_order(frame: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
-    """Put the contract's columns first, then the raw texts, then the rest: entries of a zip may differ."""
-    raw = [name for name in frame.columns if name.startswith(RAW_PREFIX)]
-    extra = [name for name in frame.columns if name not in (*schema.names, *raw)]
-    return frame.select(*schema.names, *raw, *extra)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lakehouse.errors import ArgumentError, SourceError
 from lakehouse.ingest.sources.cells import Cells
-from lakehouse.ingest.sources.columnar import ArrowRows, ParquetRows
+from lakehouse.ingest.sources.columnar import ParquetRows, arrow_rows
 from lakehouse.ingest.sources.delimited import DelimitedRows
 from lakehouse.ingest.sources.instants import to_instants
 from lakehouse.ingest.sources.json_rows import JsonRows
@@ -69,7 +69,7 @@ def open_rows(payload: Payload, recipe: Recipe) -> Rows:
         case "parquet":
             return ParquetRows(payload)
         case "arrow":
-            return ArrowRows(payload)
+            return arrow_rows(payload)
         case "json":
             return JsonRows(payload, recipe)
         case _:
@@ -83,14 +83,23 @@ def read_payload(payload: Payload, name: FileName, schema: TableSchema, recipe: 
         ArgumentError: the recipe scales a column that nobody knows.
         SourceError: the file is damaged, lacks a column, or belongs to another symbol.
     """
-    rows = open_rows(payload, recipe)
+    return read_rows(open_rows(payload, recipe), payload.label, name, schema, recipe)
+
+
+def read_rows(rows: Rows, label: str, name: FileName, schema: TableSchema, recipe: Recipe) -> pl.DataFrame:
+    """Do the same for rows that are open already; `label` stands for them in messages.
+
+    Raises:
+        ArgumentError: the recipe scales a column that nobody knows.
+        SourceError: the rows are damaged, lack a column, or belong to another symbol.
+    """
     _check_targets(schema, recipe)
-    constants = _constants(name, schema, recipe, payload.label)
-    job = _Job(payload.label, name, schema, recipe, constants, _scales(schema, recipe), rows.textual)
+    constants = _constants(name, schema, recipe, label)
+    job = _Job(label, name, schema, recipe, constants, _scales(schema, recipe), rows.textual)
     if not rows.names:
         return _frame({column.name: Cells(pl.Series([], dtype=pl.Null)) for column in schema.columns}, {})
     given = {*constants, *([schema.symbol] if schema.symbol else [])}
-    plan = match_columns(rows.names, schema, recipe, given, payload.label)
+    plan = match_columns(rows.names, schema, recipe, given, label)
     _check_constants(plan, job)
     columns = rows.columns(_wishes(plan, job))
     cells = {column.name: _cells(column, plan, columns, job) for column in schema.columns}

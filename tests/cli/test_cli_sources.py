@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.ingest.sources.registry import BUILT_IN, GROUP
+
+if TYPE_CHECKING:
+    import pytest
+
+Run = Callable[..., Any]
+
+
+def test_sources_are_listed_with_what_they_bring_and_who_brings_them(lake: Run) -> None:
+    found = lake("sources", "--json").json
+    assert {
+        row["name"]: row["target"] for row in found["sources"] if row["by"] == "quant-lakehouse"
+    } == BUILT_IN
+    assert all(row["brings"] and row["error"] is None for row in found["sources"])
+    assert "kraken_trades" in found["recipes"]
+    assert "CSV, JSON, Parquet and Feather files" in lake("sources").out
+
+
+def test_a_source_that_can_not_be_loaded_is_listed_with_its_error(
+    lake: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "site" / "broken_vendor-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-vendor\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nvendor = no_such_module_at_all:Source\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    ran = lake("sources", "--json")
+    broken = [row for row in ran.json["sources"] if row["error"]]
+    assert ran.code == 1
+    assert [(row["name"], row["by"]) for row in broken] == [("vendor", "broken-vendor")]
