@@ -25,7 +25,10 @@ GROUP = "lakehouse.sources"
 OWN = "quant-lakehouse"
 
 BUILT_IN = {
+    "duckdb": "lakehouse.ingest.sources.databases:duckdb",
     "files": "lakehouse.ingest.sources.files:FileSource",
+    "postgresql": "lakehouse.ingest.sources.databases:postgresql",
+    "sqlite": "lakehouse.ingest.sources.databases:sqlite",
 }
 """Name → object, as in our own entry points: a checkout that is not installed has them too."""
 
