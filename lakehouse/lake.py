@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lakehouse.comparison import LakeDifference
     from lakehouse.ingest.backfill import BackfillReport, Progress
     from lakehouse.ingest.sources.base import Source
+    from lakehouse.ingest.streaming.journal import Durability
+    from lakehouse.ingest.streaming.stream import Stream
     from lakehouse.partitions.table import Terms
     from lakehouse.partitions.verify import Verification
     from lakehouse.transaction import Transaction
@@ -320,6 +322,38 @@ class Lake(Upkeep):
             author=author,
             message=message,
         )
+
+    def stream(
+        self,
+        name: str,
+        *,
+        durability: Durability = "each",
+        seal_rows: int = 1_000_000,
+        seal_seconds: float = 900.0,
+        unsealed_bytes: int = 256 << 20,
+    ) -> Stream:
+        """Write live rows: durable, and visible to readers of every process, when a write returns.
+
+        They become versions by size and time. What streams left whose process died is sealed first. The rows
+        of a lake in a bucket lie on this machine alone until then.
+
+        Args:
+            name: of the product; several streams may write one, also of several processes.
+            durability: `each` write is on the disk when it returns; `group`, likewise, and many threads share
+                a flush; `none`: the operating system has it, and a crash of the machine may lose it.
+            seal_rows: rows after which they become a version.
+            seal_seconds: time after which rows become a version.
+            unsealed_bytes: what may wait for a version; then writes wait too, and nothing is lost.
+
+        Raises:
+            NotFoundError: there is no such product.
+            ArgumentError: the durability is unknown, or a number is not above zero.
+            StorageError: the disk refused, or has no locks.
+        """
+        from lakehouse.ingest.streaming.stream import Stream, StreamSettings
+
+        settings = StreamSettings(durability, seal_rows, seal_seconds, unsealed_bytes)
+        return Stream(partial(self.product, name, major=self[name].contract.major), self.id, settings)
 
     def export(self, lock: str | Path | Lock, target: str | Path) -> Lake:
         """Make a smaller lake of just the pinned data, with equal digests, for a colleague.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.view import LakeView
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakehouse.catalog.pinned import Snapshot
+    from lakehouse.ingest.streaming.sealing import Recovery
     from lakehouse.maintenance.compact import CompactReport
     from lakehouse.maintenance.doctor import Diagnosis
     from lakehouse.maintenance.drop import DropReport
@@ -123,6 +125,46 @@ class Upkeep(LakeView):
         Raises:
             NotFoundError: there is none of that name.
         """
+
+    @abstractmethod
+    def product(self, name: str | ProductName, *, major: int) -> Product:
+        """Return a product under the newest contract of a major version.
+
+        Raises:
+            NotFoundError: there is no such product or major version.
+        """
+
+    def seal(self, name: str | None = None) -> list[Recovery]:
+        """Make versions of what streams left whose process died; those that live seal their own rows.
+
+        Args:
+            name: of a product; None for all.
+
+        Returns:
+            What was sealed of each writer, and what of it could not be read.
+
+        Raises:
+            NotFoundError: there is no such product.
+            StorageError: the disk refused, or has no locks.
+            ConflictError: other writers won every attempt; the rows stay in the tail.
+
+        Examples:
+            >>> import lakehouse, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> lake.seal()
+            []
+        """
+        from lakehouse.catalog.product_names import contract_versions
+        from lakehouse.catalog.versions import major_of
+        from lakehouse.ingest.streaming.sealing import recover
+        from lakehouse.names import ProductName
+
+        found = []
+        for each in self.products() if name is None else [name]:
+            versions = contract_versions(self.store, ProductName.parse(each))
+            for major in sorted({major_of(version) for version in versions}):
+                found += recover(partial(self.product, each, major=major))
+        return found
 
     def compact(
         self, name: str, *, dry_run: bool = True, author: str = "", message: str = ""

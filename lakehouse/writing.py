@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Symbols = str | Sequence[str] | None
 Answer = TypeVar("Answer")
 
-_OWN_KEYS = ("fence:", "replay:")
+_OWN_KEYS = ("fence:", "replay:", "tail:")
 """prefixes of keys that the lake itself gives"""
 _PROVENANCE = ("author", "source", "message", "idempotency_key")
 

@@ -112,7 +112,7 @@ def plan_append(state: TableState, good: pa.Table) -> Plan:
     within = scope_of(good, schema)
     scope = _key_scope(within, schema)
     if schema.key:
-        old = _stored_in(state, scope)
+        old = stored_in(state, scope)
         if old.num_rows:
             found = match(good, old.select(good.column_names), schema.key)
             if found.changed_new.any():
@@ -191,7 +191,7 @@ def _refuse_keys_outside(state: TableState, good: pa.Table, scope: Scope) -> Sco
     if not schema.key or {schema.symbol, schema.time} <= {*schema.key, None}:
         return scope
     wide = key_scope_of(good, schema)
-    old = _stored_in(state, wide)
+    old = stored_in(state, wide)
     rest = _keep(old, ~rows_inside(old, schema, scope)).select(good.column_names)
     found = match(good, rest, schema.key)
     if rest.num_rows and (found.changed_new | found.equal_new).any():
@@ -326,13 +326,14 @@ def _order_keys(rows: pa.Table, schema: TableSchema) -> tuple[Symbols, npt.NDArr
     return symbols, times_of(rows, schema)
 
 
-def _stored_in(state: TableState, scope: Scope) -> pa.Table:
+def stored_in(state: TableState, scope: Scope) -> pa.Table:
+    """Return the stored rows of a scope, with their sequence."""
     return read_stored(state, select_pieces(state, scope.symbols, scope.interval), scope.interval)
 
 
 def _stored_counts(state: TableState, rows: pa.Table, scope: Scope) -> npt.NDArray[np.int32]:
     """Return for each row how far the ranks of its (symbol, time) are taken by stored rows."""
-    old = _stored_in(state, scope)
+    old = stored_in(state, scope)
     key = [name for name in (state.schema.symbol, state.schema.time) if name]
     if not old.num_rows or not key:
         taken = 0 if not old.num_rows else int(integers(old.column(SEQUENCE)).max()) + 1

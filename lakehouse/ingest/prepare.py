@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from lakehouse.errors import ArgumentError, SchemaError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.gate import Gated, gate
-from lakehouse.ingest.rules import evaluate_rules
+from lakehouse.ingest.rules import ROW_KINDS, evaluate_rules
 from lakehouse.ingest.rules.proof import kept_rules
 from lakehouse.partitions.arrays import take_rows
 from lakehouse.partitions.keys import find_repeats
@@ -53,8 +53,20 @@ class Prepared:
     """rows that broke a rule of level `warn`"""
 
 
-def prepare(frame: Any, contract: Contract, *, time_zone: str | None = None) -> Prepared:
+def prepare(
+    frame: Any,
+    contract: Contract,
+    *,
+    time_zone: str | None = None,
+    refused: Mapping[str, Booleans] | None = None,
+) -> Prepared:
     """Pass a frame through the gate, the rules and the key check.
+
+    Args:
+        frame: as it came.
+        contract: what it must fit.
+        time_zone: of naive times; None refuses them.
+        refused: by rule, rows of which it is known already that they break it.
 
     Raises:
         ArgumentError: the frame has no rows.
@@ -68,14 +80,14 @@ def prepare(frame: Any, contract: Contract, *, time_zone: str | None = None) -> 
     gated = gate(table, contract.schema, time_zone=time_zone)
     if gated.misfits and contract.on_bad_value == "reject":
         raise _lossy(table, gated, contract)
-    flags = {f"type:{name}": _booleans(bad) for name, bad in gated.misfits.items()}
+    flags = {f"type:{name}": _booleans(bad) for name, bad in gated.misfits.items()} | dict(refused or {})
     flags |= _required(gated, contract) | _unreachable(gated, contract)
     warnings = _apply_rules(gated, contract, flags)
     bad = _any(flags, table.num_rows)
     candidates = np.flatnonzero(~bad)
     repeats = find_repeats(_take(gated.rows, candidates), contract.schema.key)
     if repeats.conflicts.any():
-        flags["unique_key"] = np.zeros(table.num_rows, np.bool_)
+        flags["unique_key"] = flags.get("unique_key", np.zeros(table.num_rows, np.bool_)).copy()
         flags["unique_key"][candidates[repeats.conflicts]] = True
         bad |= flags["unique_key"]
     good = candidates[~repeats.conflicts & ~repeats.duplicates]
@@ -87,6 +99,35 @@ def prepare(frame: Any, contract: Contract, *, time_zone: str | None = None) -> 
         broken={rule: int(flag.sum()) for rule, flag in flags.items() if flag.any()},
         warnings=warnings,
     )
+
+
+def row_contract(contract: Contract) -> Contract:
+    """Return a contract with only those rules that judge each row by itself, and have a consequence."""
+    rules = (rule for rule in contract.rules if rule.kind in ROW_KINDS and rule.level != "warn")
+    return replace(contract, rules=tuple(rules))
+
+
+def judge_rows(frame: Any, contract: Contract) -> tuple[pa.Table, Booleans]:
+    """Pass a frame through the gate and the rules for single rows, which run before a live write returns.
+
+    Args:
+        frame: as it came.
+        contract: what it must fit; see `row_contract`.
+
+    Returns:
+        The rows in stored types, in order of arrival, and (n_rows,) which of them `prepare` will refuse.
+
+    Raises:
+        SchemaError: it does not fit the contract, a value does not fit its type, or a rule of level `reject`
+            is broken.
+    """
+    table = to_table(frame)
+    gated = gate(table, contract.schema)
+    if gated.misfits:
+        raise _lossy(table, gated, contract)
+    flags = _required(gated, contract) | _unreachable(gated, contract)
+    _apply_rules(gated, contract, flags)
+    return gated.rows, _any(flags, table.num_rows)
 
 
 def _required(gated: Gated, contract: Contract) -> dict[str, Booleans]:

@@ -41,6 +41,22 @@ _LONGEST_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """Rows of a tail that a write moves into the table."""
+
+    key: str
+    """transaction id of the tail's writer"""
+    after: int
+    """number of the last row that was sealed before"""
+    last: int
+    """number of the last row of this write"""
+
+    def stands(self, state: TableState) -> bool:
+        """Say whether nobody else has sealed rows of the writer since."""
+        return state.transactions.get(self.key, 0) == self.after
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Who writes, from where and why; and the keys that keep it from being done twice."""
 
@@ -56,6 +72,8 @@ class Provenance:
     """ledger chunks that this write completes"""
     transaction: str = ""
     """name of the transaction over several products of which this write is a part"""
+    sealed: Sealed | None = None
+    """what of a tail this write seals, exactly once"""
 
 
 class NothingToDoError(ConflictError):
@@ -64,6 +82,10 @@ class NothingToDoError(ConflictError):
 
 class ChunksDoneError(ConflictError):
     """Another backfill has committed one of the chunks; nothing was written."""
+
+
+class AlreadySealedError(ConflictError):
+    """Another process has sealed these rows of a tail; nothing was written."""
 
 
 def commit_prepared(table: Table, prepared: Prepared, provenance: Provenance, operation: str) -> Commit:
@@ -95,6 +117,7 @@ def commit_plan(
 
     Raises:
         ChunksDoneError: another backfill has committed a chunk of this write.
+        AlreadySealedError: another process has sealed rows that this write seals.
         NothingToDoError: the planner raised it.
         ConflictError: other writers won every attempt.
     """
@@ -146,7 +169,11 @@ def _done(table: Table, state: TableState, provenance: Provenance) -> Commit | N
 
     Raises:
         ChunksDoneError: another backfill did a part of it.
+        AlreadySealedError: another process did a part of it.
     """
+    sealed = provenance.sealed
+    if sealed is not None and not sealed.stands(state):
+        raise AlreadySealedError(f"Rows of the tail of {table.name} were sealed in the meantime.")
     if any(chunk in state.transactions for chunk in provenance.chunks):
         raise ChunksDoneError(f"Another backfill has committed a chunk of {table.name} in the meantime.")
     return repeated(table, state, provenance)
@@ -182,10 +209,12 @@ def _publish(
     Within the queue, which keeps this machine's writers from making each other's plans useless.
     """
     keys = (provenance.idempotency_key, *provenance.chunks)
+    sealed = provenance.sealed
     change = Change(
         add=written,
         remove=plan.remove,
         transactions={key: 0 for key in keys if key},
+        watermarks={} if sealed is None else {sealed.key: sealed.last},
         moves_only=plan.proof is not None,
         layout=plan.layout,
     )
@@ -227,6 +256,8 @@ def _stands(plan: Plan, planned: TableState, head: TableState, provenance: Prove
 
 
 def _keys_done(head: TableState, provenance: Provenance) -> bool:
+    if provenance.sealed is not None and not provenance.sealed.stands(head):
+        return True
     return any(key in head.transactions for key in (provenance.idempotency_key, *provenance.chunks) if key)
 
 

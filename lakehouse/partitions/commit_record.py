@@ -35,7 +35,7 @@ class Commit:
     version: int
     """the version that this commit made"""
     operation: str
-    """append, upsert, update, delete, restore, backfill, replay, evolve, compact, retain or create"""
+    """append, upsert, update, delete, restore, backfill, replay, seal, evolve, compact, retain or create"""
     time: str
     """when, ISO 8601 UTC"""
     id: str = ""

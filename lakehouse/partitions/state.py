@@ -77,7 +77,7 @@ class TableState:
     contract_version: str = ""
     """the contract under which this version was written"""
     transactions: Mapping[str, int] = field(default_factory=dict)
-    """version at which each idempotency key and ledger chunk was committed"""
+    """version at which each idempotency key and ledger chunk was committed; watermarks of tails"""
     time_ns: int = 0
     """when the version was committed, UTC"""
 

@@ -61,6 +61,8 @@ class Change:
     """live files that go"""
     transactions: Mapping[str, int] = field(default_factory=dict)
     """idempotency keys and ledger chunks that are now done; the value is ignored by readers"""
+    watermarks: Mapping[str, int] = field(default_factory=dict)
+    """by transaction id, the last row of a tail that is in the table now"""
     undone: Sequence[str] = ()
     """those that are done no more, since what they stand for was taken back"""
     schema: TableSchema | None = None
@@ -326,6 +328,7 @@ class Table:
         described = change.schema is not None or change.layout is not None
         actions: list[log.Action] = [self._metadata(current, change)] if described else []
         actions += [log.transaction_action(key, version, now_ms=now_ms) for key in change.transactions]
+        actions += [log.transaction_action(key, row, now_ms=now_ms) for key, row in change.watermarks.items()]
         actions += [log.transaction_action(key, log.UNDONE, now_ms=now_ms) for key in change.undone]
         marks = log.Marks(self.path, now_ms, data_change=not change.moves_only)
         actions += [log.remove_action(file, marks) for file in change.remove]

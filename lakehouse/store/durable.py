@@ -43,6 +43,14 @@ def sync_handle(handle: int) -> None:
     os.fsync(handle)
 
 
+def sync_data(handle: int) -> None:
+    """Flush the bytes of an open file whose size stays, and not its times."""
+    if sys.platform == "linux":
+        os.fdatasync(handle)
+    else:
+        sync_handle(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's names to the disk itself."""
     if os.name == "nt":  # Windows can not open a folder; NTFS journals its own metadata

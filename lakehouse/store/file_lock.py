@@ -53,6 +53,47 @@ def hold(file: Path, *, path: str, patience_seconds: float | None = None) -> Ite
         release()
 
 
+def take_at_once(file: Path, *, path: str) -> Callable[[], None] | None:
+    """Take the lock on `file` without waiting, and return what lets it go; None where somebody holds it.
+
+    A child that is forked holds it too, until it calls what is returned, in its own process.
+
+    Args:
+        file: the lock file; it and its folder are made if need be.
+        path: the object for which it stands, for messages.
+
+    Raises:
+        StorageError: the disk refused, or has no locks.
+    """
+    with translated(path):
+        durable.make_folder(file.parent)
+        return _polled_once(file) if sys.platform == "win32" else _queued_once(file)
+
+
+def _polled_once(file: Path) -> _Release | None:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return lock.release
+
+
+def _queued_once(file: Path) -> _Release | None:
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except OSError:
+        os.close(handle)
+        raise
+    return partial(os.close, handle)
+
+
 def _polled(file: Path, patience_seconds: float) -> _Release:
     """Try again and again, but not for ever."""
     from filelock import FileLock, Timeout

@@ -19,6 +19,7 @@ from lakehouse.cli.commands import (
     questions,
     shell,
     sources,
+    streaming,
     versions,
 )
 
@@ -35,6 +36,7 @@ COMMANDS = (
     differences.add_commands,
     quarantine.add_commands,
     layout.add_commands,
+    streaming.add_commands,
     maintenance.add_commands,
     garbage.add_commands,
     cache.add_commands,

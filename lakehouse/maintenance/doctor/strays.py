@@ -10,6 +10,7 @@ from lakehouse.maintenance.doctor.findings import Finding, Repair
 from lakehouse.maintenance.doctor.kept import is_kept
 from lakehouse.maintenance.doctor.log import CHECKPOINT, ENTRY, LAST_CHECKPOINT
 from lakehouse.maintenance.garbage import writer_of
+from lakehouse.partitions.tail.folder import TAIL
 from lakehouse.store import Store
 from lakehouse.store.unfinished import is_unfinished, list_unfinished
 
@@ -36,6 +37,8 @@ def check_strays(
     intents = {intent.session for intent in claims.intents if intent.table == table}
     for path in paths:
         if path in known or is_kept(path) or is_unfinished(path) or _is_of_the_log(table, path):
+            continue
+        if path.startswith(f"{table}/{TAIL}/"):  # of streams: `lake seal` tells what of it is damaged
             continue
         if not is_ours(path):
             yield Finding("foreign-file", path, "the lake gives no file such a name")

@@ -49,6 +49,10 @@ class Piece:
             return None
         return self._conformed(self.rows.batch.take(int64_array(picked)), arrow)
 
+    def above(self, mark: int, arrow: pa.Schema) -> pa.Table:
+        """Return all rows above a watermark, also those that break a rule, in the columns of a schema."""
+        return self._conformed(self.rows.batch.slice(max(0, mark + 1 - self.first)), arrow)
+
     def _kept(
         self, schema: TableSchema, symbols: Sequence[str] | None, interval: Interval | None
     ) -> Booleans | None:

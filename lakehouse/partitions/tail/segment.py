@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.errors import IntegrityError
+from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.tail.frames import (
     BATCH,
     REFUSED_BATCH,
@@ -138,22 +138,26 @@ def read_header(data: memoryview, file: str) -> tuple[SegmentHeader, int]:
     """Return the header, and where the first frame begins.
 
     Raises:
-        IntegrityError: it is no header, or of a newer format.
+        IntegrityError: it is no header.
+        LakehouseError: a newer version of the lakehouse wrote it.
     """
     try:
         magic, size, length, check = _HEAD.unpack_from(data)
         text = bytes(data[_HEAD.size : _HEAD.size + length])
-        if magic != _MAGIC or crc32(text) != check:
-            raise ValueError("its header is damaged")
-        document = json.loads(text)
-        if document["format"] != FORMAT:
-            raise ValueError(f"it has format {document['format']}, and this is a reader of format {FORMAT}")
-        return _header(document), size
-    except (ValueError, KeyError, struct.error) as error:
+    except struct.error:
+        magic, size, text, check = b"", 0, b"", 1
+    if magic != _MAGIC or crc32(text) != check:
         raise IntegrityError(
-            f"The segment {file} can not be read: {error}.",
-            hint="Where a newer quant-lakehouse wrote it, upgrade; else keep the file, and ask for help.",
-        ) from error
+            f"The header of the segment {file} is damaged.",
+            hint="`lake seal` puts it aside; what else the tail holds is read without it.",
+        )
+    document = json.loads(text)
+    if document["format"] != FORMAT:
+        raise LakehouseError(
+            f"The segment {file} has format {document['format']}; this version reads format {FORMAT}.",
+            hint="A newer quant-lakehouse wrote it: upgrade.",
+        )
+    return _header(document), size
 
 
 def create_segment(folder: Path, temporary: Path, name: str, header: bytes) -> Path:

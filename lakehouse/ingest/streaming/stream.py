@@ -1,0 +1,346 @@
+"""A stream: what a feed writes to, row by row, from as many threads as it likes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import pyarrow as pa
+
+from lakehouse.errors import ArgumentError, LakehouseError, StorageError
+from lakehouse.ingest.prepare import judge_rows, row_contract
+from lakehouse.ingest.streaming.journal import DURABILITIES, Durability, Entry, Journal
+from lakehouse.ingest.streaming.rules import RowJudge
+from lakehouse.ingest.streaming.sealing import Recovery, Targets, recover, seal_writer
+from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_values
+from lakehouse.partitions.tail.folder import WATERMARK, tail_folder
+from lakehouse.partitions.tail.frames import BATCH, REFUSED_BATCH, ROWS
+from lakehouse.partitions.tail.log import SEGMENT_BYTES, TailLog
+from lakehouse.partitions.tail.packing import RowFormat
+from lakehouse.partitions.tail.segment import SegmentHeader
+from lakehouse.partitions.tail.writers import take_writer
+
+if TYPE_CHECKING:
+    from lakehouse.partitions.commit_record import Commit
+
+_BATCH_ROWS = 65_536
+_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How a stream keeps its rows.
+
+    Raises:
+        ArgumentError: a number is not above zero, or the durability is unknown.
+    """
+
+    durability: Durability = "each"
+    """`each`: a write returns when its rows are on the disk; `group`: likewise, but many threads share a
+    flush; `none`: when the operating system has them, and a crash of the machine may lose them"""
+    seal_rows: int = 1_000_000
+    """rows after which they become a version"""
+    seal_seconds: float = 900.0
+    """time after which rows become a version"""
+    unsealed_bytes: int = 256 << 20
+    """bytes that may wait for a version; then writes wait for sealing"""
+    segment_bytes: int = SEGMENT_BYTES
+    """size of the files of the log"""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.durability not in DURABILITIES:
+            raise ArgumentError(
+                f"Unknown durability {self.durability!r}.", hint=f"Use one of {', '.join(DURABILITIES)}."
+            )
+        for name in ("seal_rows", "seal_seconds", "unsealed_bytes", "segment_bytes"):
+            if not getattr(self, name) > 0:
+                raise ArgumentError(f"{name} must be above zero, got {getattr(self, name)!r}.")
+
+
+class Stream:
+    """Writes live rows of one product; safe to share between threads, and of use in one process alone.
+
+    Leaving the `with` block seals what was written. Where the process dies before, the rows stay visible, and
+    the next stream of the product, or `lake.seal`, makes them a version.
+    """
+
+    def __init__(self, target: Targets, lake: str, settings: StreamSettings) -> None:
+        """Open a stream, and seal what writers left that died.
+
+        Args:
+            target: returns the product under its newest contract.
+            lake: its id.
+            settings: how rows are kept.
+
+        Raises:
+            StorageError: the disk refused, or has no locks.
+            ConflictError: rows of a dead writer could not be sealed, since others won every attempt.
+        """
+        self._target, self._settings = target, settings
+        self.recovered: tuple[Recovery, ...] = tuple(recover(target))
+        """what was sealed of writers that died"""
+        product = target()
+        table, contract = product.table, product.contract
+        self.name = table.name
+        self._contract = row_contract(contract)
+        self._reader, self._judge = RowReader(contract.schema), RowJudge(self._contract)
+        self._format = RowFormat(contract.schema)
+        self._writer = take_writer(tail_folder(table.store, table.path))
+        key = WATERMARK + self._writer.id
+        header = SegmentHeader(lake, str(table.name), self._writer.id, contract.version, 0, contract.schema)
+        first = table.head().transactions.get(key, 0) + 1
+        log = TailLog(self._writer.folder, header, first, settings.segment_bytes)
+        self._log, self._journal = log, Journal(log, settings.durability)
+        self._sealing = threading.Lock()
+        self._changed = threading.Condition()
+        self._refusal: LakehouseError | None = None
+        self._oldest: float | None = None
+        self._closed = False
+        _streams.add(self)
+        self._keeper = threading.Thread(target=self._keep, name="lakehouse-sealing", daemon=True)
+        self._keeper.start()
+
+    def write(self, rows: Any) -> int:
+        """Write a row, or a frame of many; it returns when they are as durable as the stream promises.
+
+        Readers of every process see them at once. Rows that break a rule of level `quarantine` are kept for
+        the quarantine of the version that seals them, and no reader sees them.
+
+        Args:
+            rows: a mapping of values is one row, where times are datetimes with a zone or nanoseconds since
+                1970 as int, and columns that are left out are null; a sequence of such mappings is many;
+                else a frame as for `append`.
+
+        Returns:
+            The position: number of the last row that this stream's writer wrote, rising.
+
+        Raises:
+            SchemaError: a row does not fit the contract, or breaks a rule of level `reject`; none of the rows
+                was taken.
+            StorageError: the disk refused, the stream is closed, or its tail is full and can not be sealed:
+                some of the rows may have been taken.
+
+        Examples:
+            >>> import lakehouse, polars, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> shape = polars.DataFrame({"symbol": ["IBM"], "price": [190.5]})
+            >>> product = lake.create("market_data.ticks", like=shape)
+            >>> with lake.stream("market_data.ticks") as stream:
+            ...     position = stream.write({"symbol": "IBM", "price": 190.25})
+            >>> product.read().to_polars()["price"].to_list()
+            [190.25]
+        """
+        position = self.add(rows)
+        if self._settings.durability != "none":
+            self._journal.wait(position)
+        return position
+
+    def add(self, rows: Any) -> int:
+        """Take rows as `write` does, and return at once: they are acknowledged when `wait` returns.
+
+        Raises:
+            SchemaError: as `write`.
+            StorageError: as `write`.
+        """
+        self._journal.check()
+        if self._journal.unsealed_bytes > self._settings.unsealed_bytes:
+            self._wait_for_room()
+        position = 0
+        for entry in self._entries(rows):
+            position = self._journal.add(entry)
+        if self._oldest is None:
+            self._oldest = time.monotonic()
+        if self._journal.unsealed_rows >= self._settings.seal_rows:
+            self._wake()
+        return position
+
+    def wait(self, position: int) -> None:
+        """Return when all rows up to a position are on the disk.
+
+        Raises:
+            StorageError: the disk refused: nobody knows which of them survive.
+        """
+        self._journal.wait(position)
+
+    @property
+    def durable(self) -> int:
+        """Position of the last row that is known to be on the disk."""
+        return self._journal.durable
+
+    def flush(self) -> None:
+        """Return when all rows that were taken are on the disk.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._journal.flush()
+
+    def seal(self) -> Commit | None:
+        """Make all rows that were taken a version, now; None where there are none.
+
+        Raises:
+            StorageError: the disk refused.
+            ConflictError: other writers won every attempt; the rows stay in the tail.
+        """
+        with self._sealing:
+            begun = time.monotonic()
+            closed = self._journal.cut()
+            if not closed:
+                return None
+            found = seal_writer(self._target, self._writer, [each.file for each in closed])
+            self._journal.forget(closed)
+            self._oldest = begun if self._journal.unsealed_rows else None
+        with self._changed:
+            self._refusal = None
+            self._changed.notify_all()
+        return found.commit
+
+    def close(self) -> Commit | None:
+        """Take no more rows, and seal those that came; a second call does nothing.
+
+        Raises:
+            StorageError: the disk refused; the rows that were acknowledged stay in the tail.
+            ConflictError: other writers won every attempt; the rows stay in the tail.
+        """
+        if self._closed:
+            return None
+        self._closed = True
+        self._wake()
+        self._keeper.join()
+        try:
+            self._journal.end()
+            return self.seal()
+        finally:
+            self._log.drop_spare()
+            self._writer.release()
+            _streams.discard(self)
+
+    def __enter__(self) -> Stream:
+        """Return the stream."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the stream."""
+        self.close()
+
+    def abandon(self) -> None:
+        """Refuse all use in a forked child, and let go of the parent's lock there."""
+        self._closed = True
+        self._journal.abandon()
+        self._writer.release()
+
+    def _entries(self, rows: Any) -> list[Entry]:
+        if isinstance(rows, Mapping):
+            values = self._reader.read(rows)
+            if values is not None:
+                return [self._packed([values])]
+            if not any(_is_column(value) for value in rows.values()):
+                return [self._packed_by_the_gate(rows)]
+        elif isinstance(rows, Sequence) and rows and all(isinstance(row, Mapping) for row in rows):
+            return [self._many(rows)]
+        return self._batches(rows)
+
+    def _packed(self, rows: Sequence[list[Any]]) -> Entry:
+        entry = Entry(ROWS, len(rows), [], [])
+        for values in rows:
+            fixed, texts = self._format.pack(values, refused=self._judge.refuses(values))
+            entry.fixed.append(fixed)
+            entry.texts.append(texts)
+        return entry
+
+    def _packed_by_the_gate(self, row: Mapping[str, Any]) -> Entry:
+        stored, refused = judge_rows(as_frame(row, self._contract.schema), self._contract)
+        fixed, texts = self._format.pack(stored_values(stored), refused=bool(refused[0]))
+        return Entry(ROWS, 1, [fixed], [texts])
+
+    def _many(self, rows: Sequence[Mapping[str, Any]]) -> Entry:
+        entry = Entry(ROWS, len(rows), [], [])
+        for row in rows:
+            values = self._reader.read(row)
+            one = self._packed_by_the_gate(row) if values is None else self._packed([values])
+            entry.fixed += one.fixed
+            entry.texts += one.texts
+        return entry
+
+    def _batches(self, frame: Any) -> list[Entry]:
+        stored, refused = judge_rows(frame, self._contract)
+        table = pa.table(stored.columns, names=stored.column_names).cast(self._format.arrow)
+        kind = BATCH
+        if refused.any():
+            table, kind = table.append_column("_refused", pa.array(refused)), REFUSED_BATCH
+        return [
+            Entry(kind, batch.num_rows, [batch.serialize().to_pybytes()], [])
+            for batch in table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
+        ]
+
+    def _wait_for_room(self) -> None:
+        """Wait until sealing has made room.
+
+        Raises:
+            StorageError: sealing did not succeed.
+        """
+        self._wake()
+        with self._changed:
+            while self._journal.unsealed_bytes > self._settings.unsealed_bytes:
+                if self._refusal is not None:
+                    raise self._refusal
+                self._journal.check()
+                self._changed.wait(1.0)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _keep(self) -> None:
+        """Seal by size and time, and take the space of the next segment, as long as the stream is open."""
+        while not self._closed:
+            try:
+                self._log.prepare_spare()
+                if self._is_due():
+                    self.seal()
+                    continue
+            except Exception as error:  # whatever it was: writes that wait for room must learn of it
+                self._refuse(error)
+            with self._changed:
+                if not self._closed:
+                    self._changed.wait(_RETRY_SECONDS if self._refusal else self._until_due())
+
+    def _is_due(self) -> bool:
+        journal, settings = self._journal, self._settings
+        if journal.unsealed_rows >= settings.seal_rows or journal.unsealed_bytes > settings.unsealed_bytes:
+            return True
+        return self._oldest is not None and time.monotonic() - self._oldest >= settings.seal_seconds
+
+    def _until_due(self) -> float:
+        oldest = self._oldest
+        rest = self._settings.seal_seconds - (0.0 if oldest is None else time.monotonic() - oldest)
+        return min(max(rest, 0.001), 1.0)
+
+    def _refuse(self, error: Exception) -> None:
+        refusal = StorageError(f"The tail of {self.name} could not be sealed: {error}")
+        refusal.__cause__ = error
+        with self._changed:
+            self._refusal = refusal
+            self._changed.notify_all()
+
+
+def _is_column(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
+
+
+_streams: WeakSet[Stream] = WeakSet()
+
+
+def _after_fork() -> None:
+    for stream in list(_streams):
+        stream.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
