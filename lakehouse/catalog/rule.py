@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from lakehouse.catalog.durations import parse_duration
 from lakehouse.catalog.sql_text import check_expression
-from lakehouse.errors import ContractError
-from lakehouse.names import is_plain_name
+from lakehouse.errors import ArgumentError, ContractError
+from lakehouse.names import ProductName, is_plain_name
 from lakehouse.schema import TYPES, TableSchema
 
 RuleLevel = Literal["reject", "quarantine", "warn"]
@@ -18,6 +18,7 @@ RuleLevel = Literal["reject", "quarantine", "warn"]
 LEVELS: tuple[RuleLevel, ...] = get_args(RuleLevel)
 NUMBERS = tuple(name for name, row in TYPES.items() if row.logical in ("integer", "number"))
 OHLC_COLUMNS = ("open", "high", "low", "close")
+_USUAL_COLUMNS = {"ohlc": OHLC_COLUMNS, "volume": ("volume", "high", "low")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,22 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     "range": RuleKind((1, _MANY), NUMBERS, optional={"min": "number", "max": "number"}),
     "one_of": RuleKind((1, _MANY), ("bool", "string", *NUMBERS), required={"values": "values"}),
     "spike": RuleKind((1, 1), NUMBERS, required={"window": "window", "threshold": "positive number"}),
-    "gap": RuleKind(required={"max_gap": "duration"}, needs_time=True),
+    "jump": RuleKind((1, 1), NUMBERS, required={"max_change": "positive number"}, needs_time=True),
+    "stale": RuleKind((1, 1), required={"max_rows": "count"}, needs_time=True),
+    "adjusted": RuleKind((3, 3), NUMBERS, optional={"tolerance": "positive number"}, needs_time=True),
+    "gap": RuleKind(required={"max_gap": "duration"}, optional={"calendar": "calendar"}, needs_time=True),
+    "session": RuleKind(required={"calendar": "calendar"}, needs_time=True),
     "monotonic_time": RuleKind(needs_time=True),
+    "volume": RuleKind((3, 3), NUMBERS),
+    "distinct": RuleKind((0, _MANY)),
+    "known": RuleKind((1, 1), required={"product": "product"}, optional={"column": "text"}),
+    "agrees": RuleKind(
+        (1, 1),
+        NUMBERS,
+        required={"product": "product"},
+        optional={"column": "text", "absolute": "positive number", "relative": "positive number"},
+        needs_time=True,
+    ),
     "sql": RuleKind(required={"expression": "expression"}),
 }
 
@@ -55,15 +70,25 @@ RULE_KINDS: Mapping[str, RuleKind] = {
 class Rule:
     """One demand on the rows of a product.
 
-    A null breaks no rule but `not_null`; NaN breaks `positive`, `non_negative`, `ohlc` and `range`.
+    A null breaks no rule but `not_null`; NaN breaks `positive`, `non_negative`, `ohlc`, `volume` and `range`.
 
     - `ohlc`: low <= open, close <= high; the four columns are named in the order open, high, low, close.
     - `positive`, `non_negative`, `not_null`: of every column named.
     - `range`: `min` <= value <= `max`, both inclusive, one may be absent.
     - `one_of`: the value is among `values`.
     - `spike`: |value - rolling median of `window` rows| <= `threshold` * 1.4826 * MAD, per symbol.
-    - `gap`: at most `max_gap` (such as "3d") between consecutive rows of a symbol.
+    - `jump`: |value - previous value of the symbol| <= `max_change` * |previous value|.
+    - `stale`: a value of a symbol stands for at most `max_rows` rows one after the other.
+    - `adjusted`: columns close, adjusted close and dividend; adjusted / close changes by the dividend alone.
+    - `gap`: at most `max_gap` (such as "3d") between consecutive rows of a symbol; with a `calendar`, counted
+      in sessions of a day each (dates), or in the time in which the exchange is open (timestamps).
+    - `session`: the time lies in a session of the `calendar`, such as "XNYS" or "mon-fri".
     - `monotonic_time`: time never goes backwards within a symbol, in order of arrival.
+    - `volume`: columns volume, high and low; not below zero, and above zero where the price moved.
+    - `distinct`: no earlier row has the same values in `columns`; in all columns where none is named.
+    - `known`: the value is among those of `column` (by default the same) of another `product`.
+    - `agrees`: at most `absolute` or `relative` times the value away from the `column` (by default the same)
+      of the row of another `product` with the same symbol and time, where there is one.
     - `sql`: `expression` is a boolean SQL expression over the row's columns, true or null for a good row.
 
     Raises:
@@ -90,7 +115,7 @@ class Rule:
     def __post_init__(self) -> None:
         """Bring columns and arguments to their one form, and check them."""
         columns = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
-        object.__setattr__(self, "columns", columns or (OHLC_COLUMNS if self.kind == "ohlc" else ()))
+        object.__setattr__(self, "columns", columns or _USUAL_COLUMNS.get(self.kind, ()))
         plain = {
             key: tuple(value) if isinstance(value, list) else value for key, value in self.arguments.items()
         }
@@ -153,8 +178,12 @@ def _check_arguments(rule: Rule, kind: RuleKind) -> None:
         raise _broken(rule, f"{rule.kind} needs {', '.join(missing)}", choices)
     if rule.kind == "range":
         _check_bounds(rule)
+    if rule.kind == "agrees" and not {"absolute", "relative"} & rule.arguments.keys():
+        raise _broken(rule, "agrees needs absolute, relative or both", choices)
     if "max_gap" in rule.arguments:
         parse_duration(rule.arguments["max_gap"], of=f"max_gap of rule {rule.name!r}")
+    if "product" in rule.arguments:
+        _check_product(rule)
     if "expression" in rule.arguments:
         check_expression(rule.arguments["expression"], rule=rule.name)
 
@@ -165,6 +194,13 @@ def _check_bounds(rule: Rule) -> None:
         raise _broken(rule, "range needs min, max or both")
     if low is not None and high is not None and low > high:
         raise _broken(rule, f"min {low} is above max {high}")
+
+
+def _check_product(rule: Rule) -> None:
+    try:
+        ProductName.parse(rule.arguments["product"])
+    except ArgumentError as error:
+        raise _broken(rule, error.message.rstrip("."), error.hint) from error
 
 
 def _check_values_fit(rule: Rule, column: str, type_name: str) -> None:
@@ -197,6 +233,10 @@ _SORTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "number": (_is_number, "a number (write 0.001, not 1e-3)"),
     "positive number": (lambda value: _is_number(value) and value > 0, "a number above 0"),
     "window": (lambda value: type(value) is int and 3 <= value <= 100_000, "a whole number from 3 to 100000"),
+    "count": (lambda value: type(value) is int and 1 <= value <= 100_000, "a whole number from 1 to 100000"),
+    "calendar": (lambda value: isinstance(value, str) and bool(value), "a calendar such as XNYS or mon-fri"),
+    "product": (lambda value: isinstance(value, str), "the name of a product"),
+    "text": (lambda value: isinstance(value, str) and bool(value), "text"),
     "duration": (lambda value: isinstance(value, str), "a duration such as 3d"),
     "expression": (lambda value: isinstance(value, str), "a SQL expression"),
     "values": (

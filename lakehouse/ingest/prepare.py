@@ -15,15 +15,17 @@ import pyarrow.compute as pc
 from lakehouse.errors import ArgumentError, SchemaError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.gate import Gated, gate
-from lakehouse.ingest.rules import ROW_KINDS, evaluate_rules
+from lakehouse.ingest.rules import ROW_KINDS, Others, evaluate_rules
+from lakehouse.ingest.rules.arguments import NANOSECONDS
 from lakehouse.ingest.rules.proof import kept_rules
 from lakehouse.partitions.arrays import take_rows
 from lakehouse.partitions.keys import find_repeats
 from lakehouse.partitions.reading import to_reader_types
-from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY
+from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
+    from lakehouse.store import Store
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -31,8 +33,6 @@ BROKE = "_broke_"
 """prefix of the flags in a quarantine file, one for each rule that a row broke"""
 ROW = "_row"
 """column of a quarantine file: the row's place in the frame as it came, from 0"""
-
-_NANOSECONDS = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ def prepare(
     *,
     time_zone: str | None = None,
     refused: Mapping[str, Booleans] | None = None,
+    store: Store | None = None,
 ) -> Prepared:
     """Pass a frame through the gate, the rules and the key check.
 
@@ -67,6 +68,7 @@ def prepare(
         contract: what it must fit.
         time_zone: of naive times; None refuses them.
         refused: by rule, rows of which it is known already that they break it.
+        store: the lake, for rules that compare with other products.
 
     Raises:
         ArgumentError: the frame has no rows.
@@ -82,7 +84,7 @@ def prepare(
         raise _lossy(table, gated, contract)
     flags = {f"type:{name}": _booleans(bad) for name, bad in gated.misfits.items()} | dict(refused or {})
     flags |= _required(gated, contract) | _unreachable(gated, contract)
-    warnings = _apply_rules(gated, contract, flags)
+    warnings = _apply_rules(gated, contract, flags, None if store is None else Others(store))
     bad = _any(flags, table.num_rows)
     candidates = np.flatnonzero(~bad)
     repeats = find_repeats(_take(gated.rows, candidates), contract.schema.key)
@@ -167,7 +169,7 @@ def _unreachable(gated: Gated, contract: Contract) -> dict[str, Booleans]:
     if schema.time is None:
         return {}
     values = gated.rows.column(schema.time)
-    unit = _NANOSECONDS[schema[schema.time].type]
+    unit = NANOSECONDS[schema[schema.time].type]
     counts = values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())
     first, last = -(-MIN_NS // unit), (MAX_NS - 1) // unit  # intervals are half open
     if _lies_within(counts, first, last):
@@ -184,7 +186,9 @@ def _lies_within(counts: pa.ChunkedArray, first: int, last: int) -> bool:
     return low is None or first <= low <= high <= last
 
 
-def _apply_rules(gated: Gated, contract: Contract, flags: dict[str, Booleans]) -> dict[str, int]:
+def _apply_rules(
+    gated: Gated, contract: Contract, flags: dict[str, Booleans], others: Others | None
+) -> dict[str, int]:
     """Add the flags of the contract's rules; return the counts of those that only warn.
 
     Raises:
@@ -195,7 +199,7 @@ def _apply_rules(gated: Gated, contract: Contract, flags: dict[str, Booleans]) -
     if not rules:
         return {}
     frame = pl.DataFrame(pl.from_arrow(to_reader_types(gated.rows, contract.schema, contract.schema.names)))
-    broken = evaluate_rules(frame, rules, contract.schema)
+    broken = evaluate_rules(frame, rules, contract.schema, others)
     warnings = {}
     for rule in rules:
         flag = broken[rule.name].to_numpy().astype(np.bool_)

@@ -108,7 +108,7 @@ class Quarantine:
         if done is not None:
             return done
         rows = _as_it_came(self._load(file)) if frame is None else frame
-        prepared = prepare(rows, self._contract, time_zone=time_zone)
+        prepared = prepare(rows, self._contract, time_zone=time_zone, store=self._table.store)
         return commit_prepared(self._table, prepared, given, "replay")
 
     def _files(self) -> Iterator[tuple[Commit, QuarantineFile]]:

@@ -142,5 +142,7 @@ def _pending(
     time_zone: str | None,
 ) -> PendingWrite:
     done = repeated(table, table.head(), provenance)
-    prepared = no_rows(table) if done is not None else prepare(frame, contract, time_zone=time_zone)
+    prepared = (
+        prepare(frame, contract, time_zone=time_zone, store=table.store) if done is None else no_rows(table)
+    )
     return PendingWrite(table, operation, prepared, provenance, planner, done)

@@ -151,7 +151,7 @@ def backfill(
         Provenance(author=author, source=source.name, message=message),
     )
     pending = run.without_overlaps(pending, done)
-    for batch in _batches(run.watched(_loaded(source, product.contract, pending))):
+    for batch in _batches(run.watched(_loaded(source, product, pending))):
         run.commit(batch)
     return run.report()
 
@@ -311,13 +311,16 @@ class _Run:
         )
 
 
-def _loaded(source: Source, contract: Contract, chunks: Sequence[Chunk]) -> Iterator[_Loaded]:
+def _loaded(source: Source, product: Product, chunks: Sequence[Chunk]) -> Iterator[_Loaded]:
     """Read and check chunks in order, a few ahead of the commit, on threads."""
+    contract, store = product.contract, product.table.store
 
     def one(chunk: Chunk) -> _Loaded:
         try:
             rows = source.read(chunk, contract.schema)
-            return _Loaded(chunk, prepare(rows, contract) if rows.num_rows else _nothing(contract))
+            return _Loaded(
+                chunk, prepare(rows, contract, store=store) if rows.num_rows else _nothing(contract)
+            )
         except LakehouseError as error:
             return _Loaded(chunk, None, error)
 

@@ -1,4 +1,4 @@
-"""Rules that follow a symbol through time, and the order in which they see its rows: gap and monotonic_time.
+"""Rules on the times of a symbol, and the order in which they see its rows: gap, session, monotonic_time.
 
 They see one frame. The first rows of each symbol have no past there and are not judged; whoever wants them
 judged puts the last stored rows before the frame and drops their flags.
@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from lakehouse.catalog.durations import parse_duration
-from lakehouse.ingest.rules.arguments import time_of
+from lakehouse.ingest.rules.arguments import NANOSECONDS, broken_rule, time_of
+from lakehouse.ingest.rules.calendars import calendar_of
 from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from lakehouse.catalog.rule import Rule
     from lakehouse.schema import TableSchema
-
-_NANOSECONDS = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}
-"""length of one unit of each type of time"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,58 @@ OrderedRule: TypeAlias = "Callable[[pl.DataFrame, RowOrder], NDArray[np.bool_]]"
 def gap(rule: Rule, schema: TableSchema) -> OrderedRule:
     """Return which rows come more than `max_gap` after the row before them of the same symbol, in time order.
 
-    The row after the gap is the one that breaks the rule. The length is exact, so a daily product needs
-    room for weekends and holidays.
+    The row after the gap is the one that breaks the rule. Without a calendar the length is exact, so a daily
+    product needs room for weekends and holidays. With one, dates are counted in sessions, each of which is a
+    day ("1d" allows no missing session), and of times only those in which the exchange is open.
+
+    Raises:
+        ContractError: there is no such calendar, or `max_gap` is no whole number of sessions.
+        MissingExtraError: exchange-calendars is not installed.
     """
-    unit = _NANOSECONDS[time_of(rule, schema).type]
-    longest = parse_duration(rule.arguments["max_gap"]) // unit
-    return lambda _, order: _gaps(order, longest)
+    unit = NANOSECONDS[time_of(rule, schema).type]
+    longest = parse_duration(rule.arguments["max_gap"])
+    if "calendar" not in rule.arguments:
+        return lambda _, order: _gaps(order, order.times, longest // unit)
+    if unit == NS_PER_DAY and longest % NS_PER_DAY:
+        raise broken_rule(rule, "dates are counted in sessions, so max_gap must be a whole number of days.")
+
+    def judge(_: pl.DataFrame, order: RowOrder) -> NDArray[np.bool_]:
+        calendar = calendar_of(rule, *_days(order.times, unit))
+        if unit == NS_PER_DAY:
+            return _gaps(order, calendar.sessions_until(order.times), longest // NS_PER_DAY)
+        return _gaps(order, calendar.open_until(order.times * unit), longest)
+
+    return judge
+
+
+def session(rule: Rule, schema: TableSchema) -> pl.Expr:
+    """Return which rows lie in no session: a date without one, or a time at which the exchange is closed.
+
+    The first instant after a session still belongs to it, because some feeds name a bar by its end. What
+    lies outside the years for which a calendar is known is not judged.
+
+    Raises:
+        ContractError: there is no such calendar.
+        MissingExtraError: exchange-calendars is not installed.
+    """
+    column = time_of(rule, schema)
+    unit = NANOSECONDS[column.type]
+
+    def judge(times: pl.Series) -> pl.Series:
+        known = times.is_not_null()
+        counts = times.to_physical().cast(pl.Int64).fill_null(strategy="forward").fill_null(0).to_numpy()
+        calendar = calendar_of(rule, *_days(counts, unit))
+        inside = calendar.is_session(counts) if unit == NS_PER_DAY else calendar.is_open(counts * unit)
+        return pl.Series(~inside) & known
+
+    return pl.col(column.name).map_batches(judge, return_dtype=pl.Boolean)
+
+
+def _days(times: NDArray[np.int64], unit: int) -> tuple[int, int]:
+    """Return the first and last day of some times."""
+    if not len(times):
+        return 0, 0
+    return int(times.min()) * unit // NS_PER_DAY, int(times.max()) * unit // NS_PER_DAY
 
 
 def monotonic_time(rule: Rule, schema: TableSchema) -> pl.Expr:
@@ -94,9 +138,9 @@ def _is_sorted(code: NDArray[np.uint32], time: NDArray[np.int64]) -> bool:
     return bool(np.all(rising | ((code[1:] == code[:-1]) & (time[1:] >= time[:-1]))))
 
 
-def _gaps(order: RowOrder, longest: int) -> NDArray[np.bool_]:
+def _gaps(order: RowOrder, times: NDArray[np.int64], longest: int) -> NDArray[np.bool_]:
     broken = np.zeros(len(order.rows), dtype=np.bool_)
     # Unsigned: two times can be further apart than int64 reaches. Across symbols the number means nothing.
-    elapsed = order.times[1:].view(np.uint64) - order.times[:-1].view(np.uint64)
+    elapsed = times[1:].view(np.uint64) - times[:-1].view(np.uint64)
     np.greater(elapsed, np.uint64(longest), out=broken[1:])
     return broken & ~order.first

@@ -9,16 +9,16 @@ curve and its role in robust estimation", Journal of the American Statistical As
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lakehouse.ingest.rules.arguments import columns_of, time_of
+from lakehouse.ingest.rules.changes import floats
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
     from lakehouse.catalog.rule import Rule
@@ -49,14 +49,10 @@ def spike(rule: Rule, schema: TableSchema) -> OrderedRule:
     window, threshold = rule.arguments["window"], rule.arguments["threshold"]
 
     def judge(frame: pl.DataFrame, order: RowOrder) -> NDArray[np.bool_]:
-        found = [_spikes(_floats(frame[column.name], order), order, window, threshold) for column in columns]
+        found = [_spikes(floats(frame[column.name], order), order, window, threshold) for column in columns]
         return np.asarray(np.any(found, axis=0))
 
     return judge
-
-
-def _floats(values: pl.Series, order: RowOrder) -> NDArray[np.float64]:
-    return values.cast(pl.Float64).fill_null(math.nan).to_numpy()[order.rows]
 
 
 def _spikes(values: NDArray[np.float64], order: RowOrder, window: int, threshold: float) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Rules that judge each value by itself: positive, non_negative, not_null, range, one_of.
+"""Rules that judge values: positive, non_negative, not_null, range, one_of, distinct.
 
 A rule over several columns is broken where any of them breaks it.
 """
@@ -57,6 +57,15 @@ def between(rule: Rule, schema: TableSchema) -> pl.Expr:
 def one_of(rule: Rule, schema: TableSchema) -> pl.Expr:
     """Return where a value is none of `values`, taken in the column's own type; so NaN always is."""
     return _any_column(rule, schema, lambda column: ~pl.col(column.name).is_in(_allowed(rule, column)))
+
+
+def distinct(rule: Rule, schema: TableSchema) -> pl.Expr:
+    """Return which rows are equal to an earlier row of the frame in every column named, or in all columns.
+
+    Null equals null, and NaN equals NaN.
+    """
+    names = rule.columns or schema.names
+    return ~pl.struct(names).is_first_distinct()
 
 
 def any_of(conditions: Iterable[pl.Expr]) -> pl.Expr:

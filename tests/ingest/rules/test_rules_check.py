@@ -33,6 +33,15 @@ GOOD = [
     Rule("wild", "spike", ("close",), {"window": 20, "threshold": 10}),
     Rule("holes", "gap", (), {"max_gap": "3d"}),
     Rule("late", "monotonic_time"),
+    Rule("doubled", "jump", ("close",), {"max_change": 0.5}),
+    Rule("frozen", "stale", ("close",), {"max_rows": 5}),
+    Rule("dividends", "adjusted", ("close", "open", "high"), {"tolerance": 0.01}),
+    Rule("missing", "gap", (), {"max_gap": "5min", "calendar": "mon-fri 09:30-16:00 America/New_York"}),
+    Rule("closed", "session", (), {"calendar": "mon-fri"}),
+    Rule("traded", "volume", ("size", "high", "low")),
+    Rule("once", "distinct"),
+    Rule("listed", "known", ("symbol",), {"product": "reference.instruments"}),
+    Rule("same", "agrees", ("close",), {"product": "market_data.other", "relative": 0.01}),
     Rule("narrow", "sql", (), {"expression": "high - low < 0.5 * close"}),
 ]
 
@@ -46,7 +55,10 @@ def test_a_rule_of_every_kind_passes() -> None:
 
 
 def test_kinds_that_need_other_rows_are_told_apart() -> None:
-    assert set(JUDGES) - ROW_KINDS == {"spike", "gap", "monotonic_time"}
+    assert set(JUDGES) - ROW_KINDS == {
+        *("spike", "jump", "stale", "adjusted", "gap", "monotonic_time"),
+        *("distinct", "known", "agrees"),
+    }
 
 
 @pytest.mark.parametrize(
