@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lakehouse.checkouts import Checkout
     from lakehouse.comparison import LakeDifference
     from lakehouse.ingest import sources
+    from lakehouse.ingest.quality import QualityReport
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.lake import Lake
     from lakehouse.maintenance.compact import CompactReport
@@ -63,6 +64,7 @@ _HOMES = {
     "LakeDifference": "lakehouse.comparison",
     "Lock": "lakehouse.catalog.locks",
     "Product": "lakehouse.product",
+    "QualityReport": "lakehouse.ingest.quality",
     "Recipe": "lakehouse.ingest.sources",
     "RestoreReport": "lakehouse.maintenance.restore",
     "Result": "lakehouse.queries.result",
@@ -99,6 +101,7 @@ __all__ = [
     "LakehouseError",
     "Lock",
     "Product",
+    "QualityReport",
     "Recipe",
     "RestoreReport",
     "Result",

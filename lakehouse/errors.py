@@ -10,6 +10,7 @@
     ├── ConflictError          RuntimeError      other writers won every attempt; nothing was written
     ├── LeaseExpiredError      RuntimeError      a reader that stood still while its files were collected
     ├── TransactionError       RuntimeError      several products of which some were not written
+    ├── QualityError           ValueError        rows that are not as good as was asked for
     ├── QueryError             ValueError        SQL that is refused by the sandbox, or that fails
     ├── SourceError            ValueError        a source that can not be read
     ├── IntegrityError         OSError           stored bytes that are missing or not what was recorded
@@ -90,6 +91,10 @@ class LeaseExpiredError(LakehouseError, RuntimeError):
 
 class TransactionError(LakehouseError, RuntimeError):
     """A transaction that failed: it published no name, and says what landed and what was reverted."""
+
+
+class QualityError(LakehouseError, ValueError):
+    """A product whose quality score is below what was asked for; nothing was published."""
 
 
 class QueryError(LakehouseError, ValueError):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.errors import NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.product import Product
+from lakehouse.scoring import Scoring
 from lakehouse.store import Store
-from lakehouse.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lakehouse.transaction import Transaction
 
 
-class Lake(Upkeep):
+class Lake(Scoring):
     """A lake: products to read and write, SQL, snapshots and locks; any number of processes may open one.
 
     Examples:
@@ -145,6 +145,7 @@ class Lake(Upkeep):
         name: str,
         products: Sequence[str] | Mapping[str, int] | None = None,
         *,
+        minimum_quality: float | None = None,
         author: str = "",
         message: str = "",
     ) -> Snapshot:
@@ -153,16 +154,21 @@ class Lake(Upkeep):
         Args:
             name: letters, digits, '-', '_' and '.'.
             products: names; or names and versions; None for all.
+            minimum_quality: lowest score, from 0 to 1, that each of these versions must have over all its
+                rows (see `quality`); None measures nothing.
             author: who; empty for user@host.
             message: why.
 
         Raises:
             AlreadyExistsError: the name is taken.
             NotFoundError: a product or version does not exist.
+            QualityError: a version scores below the minimum; nothing was published.
         """
-        from lakehouse.pinning import make_snapshot
+        from lakehouse.pinning import states_of
+        from lakehouse.scoring import publish_snapshot
 
-        return make_snapshot(self, name, products, author=author, message=message)
+        states = states_of(self, products)
+        return publish_snapshot(self, name, states, minimum_quality, author=author, message=message)
 
     def transaction(
         self, name: str, *, others: Sequence[str] = (), author: str = "", message: str = ""

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 Products = Sequence[str] | Mapping[str, int] | None
 
 
-def make_snapshot(lake: Lake, name: str, products: Products, *, author: str, message: str) -> Snapshot:
-    """Publish a snapshot of the present, or the given, versions."""
-    states = states_of(lake, products)
-    return snapshot_states(lake.store, name, states, author=author, message=message)
-
-
 def snapshot_states(
     store: Store, name: str, states: Sequence[TableState], *, author: str, message: str
 ) -> Snapshot:

@@ -21,7 +21,38 @@ if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit, QuarantineFile
     from lakehouse.partitions.table import Table
 
-_REPLAY = "replay:"
+
+def replay_key(version: int) -> str:
+    """Return the idempotency key of the replay of what one commit refused."""
+    return f"replay:{version}"
+
+
+def refusals(table: Table) -> Iterator[tuple[Commit, QuarantineFile]]:
+    """Yield every commit that refused rows, newest first, with their file."""
+    for commit in table.history():
+        if commit.quarantine is not None:
+            yield commit, commit.quarantine
+
+
+def load_refused(table: Table, file: QuarantineFile) -> pa.Table:
+    """Return refused rows as they came, with the lake's own columns.
+
+    Raises:
+        IntegrityError: the file is missing or altered.
+    """
+    try:
+        data = table.store.get(file.path)
+    except NotFoundError as error:
+        raise IntegrityError(f"The quarantine file {file.path} is missing.") from error
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise IntegrityError(f"The quarantine file {file.path} was altered.")
+    return pq.read_table(io.BytesIO(data))
+
+
+def as_it_came(rows: pa.Table) -> pa.Table:
+    """Take the lake's own columns off; text that a source could not parse stays, and is refused again."""
+    own = [name for name in rows.column_names if name == ROW or name.startswith(BROKE)]
+    return rows.drop_columns(own)
 
 
 class Quarantine:
@@ -46,9 +77,9 @@ class Quarantine:
                 "rules": ", ".join(f"{rule}: {count}" for rule, count in file.rules.items()),
                 "source": commit.source,
                 "author": commit.author,
-                "replayed": f"{_REPLAY}{commit.version}" in done,
+                "replayed": replay_key(commit.version) in done,
             }
-            for commit, file in self._files()
+            for commit, file in refusals(self._table)
         ]
         return Result(pa.Table.from_pylist(rows, schema=_LIST))
 
@@ -65,10 +96,10 @@ class Quarantine:
             IntegrityError: the quarantine file is missing or altered.
         """
         if version is not None:
-            return Result(self._load(self._file(version)))
+            return Result(load_refused(self._table, self._file(version)))
         tables = []
-        for commit, file in self._files():
-            rows = self._load(file)
+        for commit, file in refusals(self._table):
+            rows = load_refused(self._table, file)
             tables.append(
                 rows.append_column("_version", pa.array([commit.version] * rows.num_rows, pa.int64()))
             )
@@ -101,43 +132,23 @@ class Quarantine:
         given = provenance or Provenance()
         given = replace(
             given,
-            idempotency_key=f"{_REPLAY}{version}",
+            idempotency_key=replay_key(version),
             source=given.source or f"quarantine of version {version}",
         )
         done = repeated(self._table, self._table.head(), given)
         if done is not None:
             return done
-        rows = _as_it_came(self._load(file)) if frame is None else frame
+        rows = as_it_came(load_refused(self._table, file)) if frame is None else frame
         prepared = prepare(rows, self._contract, time_zone=time_zone, store=self._table.store)
         return commit_prepared(self._table, prepared, given, "replay")
-
-    def _files(self) -> Iterator[tuple[Commit, QuarantineFile]]:
-        for commit in self._table.history():
-            if commit.quarantine is not None:
-                yield commit, commit.quarantine
 
     def _file(self, version: int) -> QuarantineFile:
         if self._table.exists and version in range(self._table.head().version + 1):
             file = self._table.commit_of(version).quarantine
             if file is not None:
                 return file
-        versions = [str(commit.version) for commit, _ in self._files()]
+        versions = [str(commit.version) for commit, _ in refusals(self._table)]
         raise NotFoundError.among(f"quarantine of {self._table.name}", str(version), versions)
-
-    def _load(self, file: QuarantineFile) -> pa.Table:
-        try:
-            data = self._table.store.get(file.path)
-        except NotFoundError as error:
-            raise IntegrityError(f"The quarantine file {file.path} is missing.") from error
-        if hashlib.sha256(data).hexdigest() != file.sha256:
-            raise IntegrityError(f"The quarantine file {file.path} was altered.")
-        return pq.read_table(io.BytesIO(data))
-
-
-def _as_it_came(rows: pa.Table) -> pa.Table:
-    """Take the lake's own columns off; text that a source could not parse stays, and is refused again."""
-    own = [name for name in rows.column_names if name == ROW or name.startswith(BROKE)]
-    return rows.drop_columns(own)
 
 
 def _merged(tables: Sequence[pa.Table]) -> pa.Table:

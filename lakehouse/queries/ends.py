@@ -1,4 +1,4 @@
-"""The first or the last rows of each symbol, from as few row groups as hold them."""
+"""The first or last rows of each symbol, or the last before an instant, from few row groups."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
-from lakehouse.partitions.reading import decode_ends
+from lakehouse.partitions.reading import decode, decode_ends
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import run_starts
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
 from lakehouse.queries.scan import check_columns
-from lakehouse.times import Interval
+from lakehouse.times import MAX_NS, MIN_NS, Interval
 
 Integers = npt.NDArray[np.int64]
 
@@ -45,15 +45,38 @@ def read_ends(
     return Result(table, symbol=state.schema.symbol, time=state.schema.time)
 
 
-def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Selection]:
+def read_before(
+    state: TableState, instant: int, count: int, *, symbols: Sequence[str] | None, columns: Sequence[str]
+) -> Result:
+    """Return at least the last `count` rows of each symbol before an instant, in the order of `read`.
+
+    There may be more of them, where row groups hold more, and fewer where the product begins.
+
+    Args:
+        state: the version.
+        instant: UTC nanoseconds; rows of this instant are not among them.
+        count: 1 or more.
+        symbols: None for all; those without such a row have none.
+        columns: in the order wanted.
+    """
+    interval = Interval(MIN_NS, instant)
+    selections = select_pieces(state, symbols, interval)
+    narrowed = _narrowed(selections, count, last=True, until=instant)
+    table = decode(state, narrowed, interval, columns)
+    return Result(table, symbol=state.schema.symbol, time=state.schema.time)
+
+
+def _narrowed(selections: list[Selection], count: int, *, last: bool, until: int = MAX_NS) -> list[Selection]:
     """Keep the pieces that can hold one of the rows wanted.
 
     Seen from the wanted end, the nearest pieces with `count` rows in all are taken for each symbol, and
-    then every piece that reaches into their range of time: files may overlap.
+    then every piece that reaches into their range of time: files may overlap. Of a piece that reaches to
+    `until` nobody knows how many rows lie before it, so it counts as empty.
     """
     if not selections:
         return []
     symbol, near, far, rows = _pieces(selections, last=last)
+    rows = np.where(-near < until, rows, 0) if last else rows
     order = np.lexsort((near, symbol))
     before = _running_before(symbol[order], rows[order])
     taken = order[before < count]

@@ -28,6 +28,12 @@ def add_commands(commands: Commands) -> None:
     )
     parser.add_argument("name", metavar="NAME", help="letters, digits, '-', '_' and '.'")
     parser.add_argument("products", nargs="*", metavar="PRODUCT", help=_PRODUCTS)
+    parser.add_argument(
+        "--minimum-quality",
+        type=float,
+        metavar="SCORE",
+        help="refuse where a product scores lower, from 0 to 1; see `lake quality`",
+    )
     parser.set_defaults(trailing="products")
     _add_provenance(parser)
     commands.add(
@@ -58,7 +64,11 @@ def snapshot(options: argparse.Namespace) -> Reply:
     from lakehouse.cli.reply import Grid, Reply
 
     made = open_lake(options).snapshot(
-        options.name, read_products(options.products), author=options.author, message=options.message
+        options.name,
+        read_products(options.products),
+        minimum_quality=options.minimum_quality,
+        author=options.author,
+        message=options.message,
     )
     rows = [_pin_row(product) for product in made.products]
     document = {"snapshot": made.name, "created": made.created, "author": made.author, "products": rows}

@@ -195,7 +195,7 @@ def _commit(target: Targets, rows: pa.Table, sealed: Sealed) -> Commit | None:
         product = target()
         table, contract = product.table, product.contract
         frame = to_reader_types(rows, contract.schema, contract.schema.names)
-        prepared = prepare(frame, _lenient(contract), refused=refused)
+        prepared = prepare(frame, _lenient(contract), refused=refused, store=table.store)
         try:
             return commit_prepared(table, prepared, provenance, "seal")
         except AlreadySealedError:
