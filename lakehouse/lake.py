@@ -140,36 +140,6 @@ class Lake(Scoring):
         apply_contract(self.store, contract)
         return self[contract.name]
 
-    def snapshot(
-        self,
-        name: str,
-        products: Sequence[str] | Mapping[str, int] | None = None,
-        *,
-        minimum_quality: float | None = None,
-        author: str = "",
-        message: str = "",
-    ) -> Snapshot:
-        """Name the present versions of several products, in one atomic step, for ever.
-
-        Args:
-            name: letters, digits, '-', '_' and '.'.
-            products: names; or names and versions; None for all.
-            minimum_quality: lowest score, from 0 to 1, that each of these versions must have over all its
-                rows (see `quality`); None measures nothing.
-            author: who; empty for user@host.
-            message: why.
-
-        Raises:
-            AlreadyExistsError: the name is taken.
-            NotFoundError: a product or version does not exist.
-            QualityError: a version scores below the minimum; nothing was published.
-        """
-        from lakehouse.pinning import states_of
-        from lakehouse.scoring import publish_snapshot
-
-        states = states_of(self, products)
-        return publish_snapshot(self, name, states, minimum_quality, author=author, message=message)
-
     def transaction(
         self, name: str, *, others: Sequence[str] = (), author: str = "", message: str = ""
     ) -> Transaction:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.catalog.authors import author_of
 from lakehouse.catalog.session import session_of
+from lakehouse.catalog.snapshots import check_free
 from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, LakehouseError
 from lakehouse.names import ProductName
 from lakehouse.partitions.manifest import encode_manifest
@@ -21,8 +22,26 @@ if TYPE_CHECKING:
     from lakehouse.partitions.state import TableState
     from lakehouse.partitions.verify import Verification
     from lakehouse.store import Store
+    from lakehouse.upkeep import Upkeep
 
 Products = Sequence[str] | Mapping[str, int] | None
+
+
+def make_snapshot(
+    lake: Upkeep,
+    name: str,
+    products: Products,
+    *,
+    check: Callable[[Sequence[TableState]], None] | None,
+    author: str,
+    message: str,
+) -> Snapshot:
+    """Publish a snapshot of the present, or the given, versions, unless `check` raises at them."""
+    states = states_of(lake, products)
+    if check is not None:
+        check_free(lake.store, name)
+        check(states)
+    return snapshot_states(lake.store, name, states, author=author, message=message)
 
 
 def snapshot_states(
@@ -130,7 +149,7 @@ def verify_products(lake: Lake, products: Sequence[str] | None, *, quick: bool) 
     return total
 
 
-def states_of(lake: Lake, products: Products) -> list[TableState]:
+def states_of(lake: Upkeep, products: Products) -> list[TableState]:
     """Return the states of products at their newest or given versions.
 
     Raises:

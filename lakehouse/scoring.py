@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.domains import domain_names, publish_domain
 from lakehouse.catalog.durations import parse_span
-from lakehouse.catalog.snapshots import check_free
 from lakehouse.errors import ArgumentError, NotFoundError, QualityError
-from lakehouse.pinning import snapshot_states
+from lakehouse.pinning import make_snapshot
 from lakehouse.times import Interval
 from lakehouse.upkeep import Upkeep
 from lakehouse.writing import interval_of, symbols_of
@@ -27,7 +27,34 @@ _NAMED = 3
 
 
 class Scoring(Upkeep):
-    """Quality: rules of contracts over the rows that are there."""
+    """Quality: the rules of contracts over the rows that are there, and snapshots that demand it."""
+
+    def snapshot(
+        self,
+        name: str,
+        products: Sequence[str] | Mapping[str, int] | None = None,
+        *,
+        minimum_quality: float | None = None,
+        author: str = "",
+        message: str = "",
+    ) -> Snapshot:
+        """Name the present versions of several products, in one atomic step, for ever.
+
+        Args:
+            name: letters, digits, '-', '_' and '.'.
+            products: names; or names and versions; None for all.
+            minimum_quality: lowest score, from 0 to 1, that each of these versions must have over all its
+                rows (see `quality`); None measures nothing.
+            author: who; empty for user@host.
+            message: why.
+
+        Raises:
+            AlreadyExistsError: the name is taken.
+            NotFoundError: a product or version does not exist.
+            QualityError: a version scores below the minimum; nothing was published.
+        """
+        check = None if minimum_quality is None else partial(check_quality, self, minimum_quality)
+        return make_snapshot(self, name, products, check=check, author=author, message=message)
 
     def quality(
         self,
@@ -122,28 +149,7 @@ def record_scores(lake: Upkeep, report: QualityReport, *, author: str) -> None:
     )
 
 
-def publish_snapshot(
-    lake: Upkeep,
-    name: str,
-    states: Sequence[TableState],
-    minimum: float | None,
-    *,
-    author: str,
-    message: str,
-) -> Snapshot:
-    """Publish a snapshot of some versions, if each is good enough.
-
-    Raises:
-        AlreadyExistsError: the name is taken; nothing was measured.
-        QualityError: a version scores below the minimum; nothing was published.
-    """
-    if minimum is not None:
-        check_free(lake.store, name)
-        check_quality(lake, states, minimum)
-    return snapshot_states(lake.store, name, states, author=author, message=message)
-
-
-def check_quality(lake: Upkeep, states: Sequence[TableState], minimum: float) -> None:
+def check_quality(lake: Upkeep, minimum: float, states: Sequence[TableState]) -> None:
     """Raise unless every version scores at least `minimum` over all its rows; one without rows passes.
 
     Raises:

@@ -128,7 +128,7 @@ def judge_rows(frame: Any, contract: Contract) -> tuple[pa.Table, Booleans]:
     if gated.misfits:
         raise _lossy(table, gated, contract)
     flags = _required(gated, contract) | _unreachable(gated, contract)
-    _apply_rules(gated, contract, flags)
+    _apply_rules(gated, contract, flags, None)
     return gated.rows, _any(flags, table.num_rows)
 
 
