@@ -194,7 +194,7 @@ def _commit(target: Targets, rows: pa.Table, sealed: Sealed) -> Commit | None:
     while True:
         product = target()
         table, contract = product.table, product.contract
-        frame = to_reader_types(rows, contract.schema, contract.schema.names)
+        frame = _as_it_came(rows, contract.schema)
         prepared = prepare(frame, _lenient(contract), refused=refused, store=table.store)
         try:
             return commit_prepared(table, prepared, provenance, "seal")
@@ -203,6 +203,12 @@ def _commit(target: Targets, rows: pa.Table, sealed: Sealed) -> Commit | None:
         except KeyConflictError:  # also where another writer came in between: look again
             known = refused.get(_KEY_RULE, np.zeros(rows.num_rows, np.bool_))
             refused = {_KEY_RULE: known | _conflicts(table.head(), rows)}
+
+
+def _as_it_came(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """Return rows as a frame for the gate, with nulls where none may be."""
+    typed = to_reader_types(rows, schema, rows.column_names)
+    return pa.Table.from_arrays(typed.columns, names=rows.column_names)
 
 
 def _lenient(contract: Contract) -> Contract:

@@ -115,7 +115,9 @@ def _stored_value(column: pa.ChunkedArray) -> Any:
 
 
 def _is_instant(value: object) -> bool:
-    """Say whether a value says by itself which nanosecond it means."""
+    """Say whether a value means a nanosecond that Arrow would not see: an int, or a time of pandas."""
+    if type(value) is datetime:
+        return False
     return type(value) is int or (isinstance(value, datetime) and value.tzinfo is not None)
 
 
