@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import NotFoundError
+from lakehouse.loading import Loading
 from lakehouse.names import ProductName
 from lakehouse.product import Product
 from lakehouse.scoring import Scoring
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lakehouse.catalog.pinned import Snapshot
     from lakehouse.checkouts import Checkout
     from lakehouse.comparison import LakeDifference
-    from lakehouse.ingest.backfill import BackfillReport, Progress
-    from lakehouse.ingest.sources.base import Source
     from lakehouse.ingest.streaming.journal import Durability
     from lakehouse.ingest.streaming.stream import Stream
     from lakehouse.partitions.table import Terms
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse.transaction import Transaction
 
 
-class Lake(Scoring):
+class Lake(Scoring, Loading):
     """A lake: products to read and write, SQL, snapshots and locks; any number of processes may open one.
 
     Examples:
@@ -245,59 +243,6 @@ class Lake(Scoring):
         from lakehouse.pinning import verify_products
 
         return verify_products(self, products, quick=quick)
-
-    def backfill(
-        self,
-        name: str,
-        source: Source | str | Path,
-        *,
-        recipe: Any = None,
-        start: Any = None,
-        end: Any = None,
-        symbols: Sequence[str] | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        author: str = "",
-        message: str = "",
-    ) -> BackfillReport:
-        """Load a source in chunks, each exactly once: what an earlier run committed is skipped.
-
-        Args:
-            name: of the product.
-            source: a `Source`, or the path or URL of a file, a folder, a glob or a template such as
-                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`, or `name:location` of an installed
-                source, such as `lean:/data/lean/equity/usa/daily`; see `lakehouse.sources`.
-            recipe: how to read the files, where their headers do not say it.
-            start: first instant inside; None for the beginning.
-            end: first instant after; None for the end.
-            symbols: None for all.
-            progress: called after every chunk that was read, and after every commit.
-            author: who; empty for user@host.
-            message: why.
-
-        Raises:
-            SourceError: the source has no readable chunk.
-            NotFoundError: there is no such product, or no source of that name.
-            ArgumentError: a recipe came with a source that is open already.
-        """
-        from lakehouse.ingest.backfill import backfill
-        from lakehouse.ingest.contracts import missing_product
-        from lakehouse.ingest.sources import as_source
-        from lakehouse.times import Interval
-
-        opened = as_source(source, recipe)
-        try:
-            product = self[name]
-        except NotFoundError as error:
-            raise missing_product(error, name, opened) from None
-        return backfill(
-            product,
-            opened,
-            symbols=symbols,
-            interval=Interval.of(start, end),
-            progress=progress,
-            author=author,
-            message=message,
-        )
 
     def stream(
         self,

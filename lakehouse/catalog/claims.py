@@ -161,7 +161,7 @@ def list_leases(store: Store) -> dict[str, Lease]:
         IntegrityError: a document is broken: who can not read what is held must not take anything away.
         ConflictError: leases come and go without end.
     """
-    newest = _newest_renewals(store)
+    newest = newest_renewals(store)
     found: dict[str, Lease] = {}
     for _ in range(_LISTINGS):
         for session, number in newest.items():
@@ -172,7 +172,7 @@ def list_leases(store: Store) -> dict[str, Lease]:
         if not missed:
             return found
         # They ended, or were renewed under names that were not listed yet; who began since is of no concern.
-        newest = {s: n for s, n in _newest_renewals(store).items() if s in missed}
+        newest = {s: n for s, n in newest_renewals(store).items() if s in missed}
     raise ConflictError(f"The leases in {store.url} change faster than they can be read.", hint="Try again.")
 
 
@@ -189,7 +189,7 @@ def list_intents(store: Store) -> list[Intent]:
     return found
 
 
-def _newest_renewals(store: Store) -> dict[str, int]:
+def newest_renewals(store: Store) -> dict[str, int]:
     """Return the number of each session's newest renewal, by the names of the documents.
 
     Raises:

@@ -125,7 +125,7 @@ def writer_of(file: str) -> str:
         '00ff'
     """
     folder, _, name = file.rpartition("/")
-    words = name.removesuffix(".parquet").split("-")
+    words = name.removesuffix(".arrow" if folder.endswith("/_staging") else ".parquet").split("-")
     if folder.endswith("/_quarantine"):
         return words[0] if len(words) == 2 else ""
     return words[1] if len(words) == 3 and words[0] == "part" else ""

@@ -42,7 +42,10 @@ from lakehouse.store import Store, check_path
 AUDIT = "catalog/audit"
 NS_PER_MS = 1_000_000
 _DELETED_AT_ONCE = 256
-_DELETABLE = re.compile(r"(partitions/[^/]+/[^/]+/v\d+|" + "|".join(SETS) + r")/.+\.parquet")
+_DELETABLE = re.compile(
+    r"(partitions/[^/]+/[^/]+/v\d+|" + "|".join(SETS) + r")/.+\.parquet"
+    r"|partitions/[^/]+/[^/]+/v\d+/_staging/[^/]+\.arrow"
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -188,7 +191,7 @@ def _is_there(store: Store, file: str) -> bool:
 
 
 def is_deletable(file: str) -> bool:
-    """Say whether a path is that of a data, quarantine or manifest file: nothing else is ever deleted.
+    """Say whether a path is that of a data, quarantine, staged or manifest file: nothing else ever goes.
 
     Examples:
         >>> is_deletable("partitions/a/b/v1/part-0-1.parquet"), is_deletable("partitions/a/b/v1/_delta_log/0")

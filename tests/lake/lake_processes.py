@@ -37,7 +37,7 @@ import lakehouse.maintenance.retain
 import lakehouse.pinning
 from lakehouse.catalog.contract import Contract
 from lakehouse.ingest import quarantine, restore, sources, write
-from lakehouse.ingest.backfill import run as backfill
+from lakehouse.ingest.backfill import batches as backfill
 from lakehouse.partitions import replay
 from lakehouse.partitions.table import Table
 from lakehouse.queries import scan

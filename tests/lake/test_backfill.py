@@ -11,7 +11,7 @@ import pytest
 import lakehouse
 from lakehouse.errors import SourceError
 from lakehouse.ingest.backfill import Progress
-from lakehouse.ingest.backfill import run as backfill_module
+from lakehouse.ingest.backfill import batches as backfill_module
 
 Bars = Callable[..., pl.DataFrame]
 

@@ -17,7 +17,7 @@ Locate = Callable[[str], Path]
 CHILD = """
 import sys
 import lakehouse
-from lakehouse.ingest.backfill import run as backfill
+from lakehouse.ingest.backfill import batches as backfill
 
 backfill.ROWS_PER_COMMIT = 1  # one chunk a commit
 folder, product, source, recipe = sys.argv[1:]

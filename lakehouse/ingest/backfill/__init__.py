@@ -1,6 +1,17 @@
-"""Load a source in chunks, each exactly once: plan, run, ledger, report."""
+"""Load a source in chunks, each exactly once: plan, claims, loading, commits, ledger, status."""
 
+from lakehouse.ingest.backfill.ledger import ledger_key
+from lakehouse.ingest.backfill.plan import BackfillPlan
 from lakehouse.ingest.backfill.policy import Policy
-from lakehouse.ingest.backfill.run import BackfillReport, ChunkFailure, Progress, backfill, ledger_key
+from lakehouse.ingest.backfill.report import BackfillReport, ChunkFailure, Progress
+from lakehouse.ingest.backfill.status import BackfillStatus
 
-__all__ = ["BackfillReport", "ChunkFailure", "Policy", "Progress", "backfill", "ledger_key"]
+__all__ = [
+    "BackfillPlan",
+    "BackfillReport",
+    "BackfillStatus",
+    "ChunkFailure",
+    "Policy",
+    "Progress",
+    "ledger_key",
+]

@@ -1,185 +1,90 @@
-"""Load a source in chunks, each exactly once, many to a commit; an interrupted run goes on where it stopped.
+"""Run a backfill: claim slices, load their chunks, commit them many at a time; never one twice.
 
 The ledger is the Delta log itself: a commit carries the ids of the chunks that it completes, so rows and
-ledger become visible in the same step, and a chunk that is in the log is never loaded again.
+ledger become visible in the same step, and a chunk that is in the log is never loaded again. Any number of
+coordinators may work on one plan; each ends when the plan has ended.
 """
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-import pyarrow as pa
-
-from lakehouse.errors import LakehouseError, SourceError
-from lakehouse.ingest.prepare import Prepared, prepare
+from lakehouse.catalog.contract import Contract
+from lakehouse.catalog.documents import now_iso
+from lakehouse.catalog.session import session_of
+from lakehouse.errors import ArgumentError, LakehouseError, SourceError, StorageError
+from lakehouse.ingest.backfill.batches import Loaded, batches, merge
+from lakehouse.ingest.backfill.claims import Claims
+from lakehouse.ingest.backfill.ledger import (
+    PlanDocument,
+    keep_failure,
+    ledger_key,
+    list_failures,
+    publish_plan,
+)
+from lakehouse.ingest.backfill.loading import Load, Task, Workers, loading, rows_of
+from lakehouse.ingest.backfill.plan import BackfillPlan
+from lakehouse.ingest.backfill.policy import Policy
+from lakehouse.ingest.backfill.report import BackfillReport, ChunkFailure, Progress, sums
+from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.write import ChunksDoneError, Provenance, commit_prepared
-from lakehouse.partitions.keys import find_repeats
+from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.table import Table
 
-if TYPE_CHECKING:
-    from lakehouse.catalog.contract import Contract
-    from lakehouse.ingest.sources.base import Chunk, Source
-    from lakehouse.partitions.commit_record import Commit
-    from lakehouse.partitions.table import Table
-    from lakehouse.product import Product
-    from lakehouse.times import Interval
-
-ROWS_PER_COMMIT = 1_000_000
-_AHEAD = 6
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a backfill is; given to the caller after every chunk that was read, and after every commit."""
+class Settings:
+    """How a plan is run."""
 
-    chunks: int
-    """of the plan"""
-    done: int
-    """chunks committed by this run"""
-    skipped: int
-    """chunks committed by an earlier run"""
-    failed: int
-    """chunks that could not be loaded"""
-    rows: int
-    """rows read so far"""
-    quarantined: int
-    """rows refused so far"""
-    bytes: int
-    """bytes of the plan's files"""
-    bytes_done: int
-    """bytes read so far"""
-    seconds: float
-    """since the start"""
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows read a second, gate and commit included."""
-        return self.rows / self.seconds if self.seconds else 0.0
-
-    @property
-    def remaining_seconds(self) -> float | None:
-        """Expected time to the end, by bytes; None before the first chunk."""
-        return self.seconds * (self.bytes - self.bytes_done) / self.bytes_done if self.bytes_done else None
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkFailure:
-    """A chunk that could not be loaded; the others were."""
-
-    chunk: str
-    """its id"""
-    files: tuple[str, ...]
-    """what it would have read"""
-    error: str
-    """why not"""
-
-
-@dataclass(frozen=True)
-class BackfillReport:
-    """What a backfill did: rows_in == accepted + quarantined + duplicates."""
-
-    product: str
-    """`domain.product`"""
-    source: str
-    """name of the source"""
-    chunks: int = 0
-    """of the plan"""
-    committed: int = 0
-    """by this run"""
-    skipped: int = 0
-    """committed by an earlier run"""
-    rows_in: int = 0
-    """rows read"""
-    accepted: int = 0
-    """rows that landed"""
-    quarantined: int = 0
-    """rows that broke a rule"""
-    duplicates: int = 0
-    """rows that were there already"""
-    rules: dict[str, int] = field(default_factory=dict)
-    """quarantined rows by rule"""
-    warnings: dict[str, int] = field(default_factory=dict)
-    """rows that broke a rule of level `warn`, and landed"""
-    versions: tuple[int, ...] = ()
-    """commits that this run made"""
-    failures: tuple[ChunkFailure, ...] = ()
-    """chunks that could not be loaded"""
-    seconds: float = 0.0
-    """elapsed"""
-    rows: int = 0
-    """rows of the product afterwards"""
-    digest: str = ""
-    """content digest of the product afterwards"""
-
-    @property
-    def ok(self) -> bool:
-        """Whether every chunk of the plan is in the product."""
-        return not self.failures
+    executor: Workers = None
+    """what loads chunks; None for threads"""
+    workers: int | None = None
+    """how many; None for one a core"""
+    policy: Policy | None = None
+    """how the source may be asked"""
+    only: Literal["pending", "failed"] = "pending"
+    """which chunks: all that are not in the product, or those of them that failed in an earlier run"""
+    progress: Callable[[Progress], None] | None = None
+    """called after every chunk that was read, and after every commit"""
 
 
 def backfill(
-    product: Product,
+    table: Table,
+    contract: Contract,
     source: Source,
-    *,
-    symbols: Sequence[str] | None,
-    interval: Interval,
-    progress: Callable[[Progress], None] | None = None,
-    author: str = "",
-    message: str = "",
+    plan: BackfillPlan,
+    settings: Settings,
+    provenance: Provenance,
 ) -> BackfillReport:
-    """Load every chunk of a source that no earlier run has committed.
+    """Load every chunk of a plan that is not in the product, and wait for those that others load.
 
     Raises:
-        SourceError: the source has no chunk at all.
+        ArgumentError: `only` or the executor can not mean anything.
+        LakehouseError: a worker process died.
     """
-    plan = source.chunks(product.contract.schema, symbols, interval)
-    if not plan:
-        raise SourceError(
-            f"{source.name} has nothing to load.", hint="Check the path, the symbols and the interval."
-        )
-    done = product.state().transactions
-    pending = [chunk for chunk in plan if ledger_key(chunk.id) not in done]
-    run = _Run(
-        product,
-        source,
-        plan,
-        pending,
-        progress,
-        Provenance(author=author, source=source.name, message=message),
-    )
-    pending = run.without_overlaps(pending, done)
-    for batch in _batches(run.watched(_loaded(source, product, pending))):
-        run.commit(batch)
+    if settings.only not in ("pending", "failed"):
+        raise ArgumentError(f"only must be 'pending' or 'failed', got {settings.only!r}.")
+    run = _Run(table, contract, plan, settings, replace(provenance, source=source.name))
+    wanted = {chunk.id for chunk in plan.pending if settings.only == "pending" or chunk.id in plan.failed}
+    if wanted:
+        task = Task(source, contract, settings.policy)
+        writer = session_of(table.store).intend(table.path)
+        staged = replace(task, store=table.store, table=table.path, writer=writer)
+        on_threads = settings.executor in (None, "threads")
+        with (
+            loading(task, settings.executor, settings.workers, staged) as load,
+            # Where it is interrupted, staged files may stay: garbage collection finds them.
+            nullcontext() if on_threads else session_of(table.store).writing(),
+        ):
+            run.work(wanted, load)
     return run.report()
-
-
-def ledger_key(chunk: str) -> str:
-    """Return the name under which the Delta log remembers a chunk."""
-    return f"chunk:{chunk}"
-
-
-def _content_key(chunk: Chunk) -> str:
-    return f"content:{chunk.content}"
-
-
-def _overlap(chunk: Chunk, product: Product) -> SourceError:
-    return SourceError(
-        f"{', '.join(chunk.files)} was loaded into {product.name} for another interval "
-        "or other symbols, and the product has no key: rows would double.",
-        hint="Ask for the same interval and symbols as before, or load it into another product.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A chunk that was read and passed the gate, or why it was not."""
-
-    chunk: Chunk
-    prepared: Prepared | None
-    error: LakehouseError | None = None
 
 
 class _Run:
@@ -187,34 +92,115 @@ class _Run:
 
     def __init__(
         self,
-        product: Product,
-        source: Source,
-        plan: Sequence[Chunk],
-        pending: Sequence[Chunk],
-        progress: Callable[[Progress], None] | None,
+        table: Table,
+        contract: Contract,
+        plan: BackfillPlan,
+        settings: Settings,
         provenance: Provenance,
     ) -> None:
-        self._product, self._source, self._plan = product, source, plan
-        self._table: Table = product.table
-        self._progress, self._provenance = progress, provenance
+        self._table, self._contract, self._plan = table, contract, plan
+        self._progress, self._provenance = settings.progress, provenance
         self._started = time.perf_counter()
-        self._skipped = len(plan) - len(pending)
-        self._committed = self._bytes_done = self._rows_read = 0
-        self._bytes = sum(chunk.bytes for chunk in pending)
+        self._committed = self._bytes = self._bytes_done = self._rows_read = 0
         self._commits: list[Commit] = []
-        self._failures: list[ChunkFailure] = []
+        self._failures: dict[str, ChunkFailure] = {}
+        self._waiting: set[str] = set()
+        # A plan of one chunk has nothing to share and nothing to go on with: it leaves no document.
+        self._claims = Claims(table.store, plan.id, table.path) if len(plan.chunks) > 1 else None
 
-    def without_overlaps(self, pending: Sequence[Chunk], done: Mapping[str, int]) -> list[Chunk]:
-        """Refuse chunks whose file was loaded for another interval, where no key tells doubles."""
-        clear = []
-        for chunk in pending:
-            if chunk.content and _content_key(chunk) in done and not self._product.contract.schema.key:
-                self._fail(chunk, _overlap(chunk, self._product))
+    def work(self, wanted: Collection[str], load: Load) -> None:
+        """Load the chunks that are wanted, slice by slice, until none is missing."""
+        self._waiting = set(wanted)
+        self._bytes = sum(chunk.bytes for chunk in self._plan.chunks if chunk.id in wanted)
+        if self._claims is not None:
+            self._publish_plan()
+        parts = dict(self._plan.parts(wanted))
+        pause = _SHORTEST_PAUSE_S
+        while parts:
+            ended = [number for number, chunks in parts.items() if self._work_on(number, chunks, load)]
+            for number in ended:
+                del parts[number]
+            pause = _SHORTEST_PAUSE_S if ended else min(2 * pause, _LONGEST_PAUSE_S)
+            if parts and not ended:  # others work on all of them
+                time.sleep(random.uniform(pause / 2, pause))
+
+    def report(self) -> BackfillReport:
+        """Sum up the run."""
+        # What has landed is reported by its last commit: another look could fail, and hide it.
+        after = self._commits[-1] if self._commits else self._table.head()
+        totals: dict[str, Any] = {
+            name: sum(getattr(commit, name) for commit in self._commits)
+            for name in ("rows_in", "accepted", "quarantined", "duplicates")
+        }
+        return BackfillReport(
+            product=str(self._table.name),
+            source=self._provenance.source,
+            id=self._plan.id,
+            chunks=len(self._plan.chunks),
+            committed=self._committed,
+            skipped=self._skipped,
+            **totals,
+            rules=sums([dict(commit.quarantine.rules) for commit in self._commits if commit.quarantine]),
+            warnings=sums([dict(commit.warnings) for commit in self._commits]),
+            versions=tuple(commit.version for commit in self._commits),
+            failures=tuple(self._failures.values()),
+            seconds=time.perf_counter() - self._started,
+            rows=after.rows,
+            digest=after.digest,
+        )
+
+    @property
+    def _skipped(self) -> int:
+        """How many chunks are in the product through others, or were not wanted."""
+        return len(self._plan.chunks) - self._committed - len(self._failures) - len(self._waiting)
+
+    def _work_on(self, number: int, chunks: Sequence[Chunk], load: Load) -> bool:
+        """Load what is missing of a slice; False where somebody else works on it."""
+        if not self._missing(chunks):
+            return True
+        if self._claims is None:
+            self._load(self._missing(chunks), load)
+            return True
+        if not self._claims.take(number):
+            return False
+        try:
+            self._load(self._missing(chunks), load)  # another look: who had the claim before may have ended
+        finally:
+            self._claims.give_back(number)
+        return True
+
+    def _missing(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Return the chunks that still have to be loaded; settle those that others loaded."""
+        done, told = self._table.head().transactions, self._told_by_others()
+        missing = []
+        for chunk in chunks:
+            if chunk.id not in self._waiting:
+                continue
+            if ledger_key(chunk.id) in done:
+                self._waiting.discard(chunk.id)
+                self._bytes_done += chunk.bytes
+            elif chunk.id in told:
+                self._failures[chunk.id] = told[chunk.id]
+                self._waiting.discard(chunk.id)
+            elif chunk.content and _content_key(chunk) in done and not self._contract.schema.key:
+                # Its file was loaded for another interval, and no key would tell doubles.
+                self._fail(chunk, _overlap(chunk, self._plan.product))
             else:
-                clear.append(chunk)
-        return clear
+                missing.append(chunk)
+        return missing
 
-    def watched(self, chunks: Iterator[_Loaded]) -> Iterator[_Loaded]:
+    def _told_by_others(self) -> dict[str, ChunkFailure]:
+        """Return the failures that were kept since the plan was made."""
+        if self._claims is None:
+            return {}
+        found = list_failures(self._table.store, self._plan.id)
+        return {chunk: failure for chunk, failure in found.items() if failure != self._plan.failed.get(chunk)}
+
+    def _load(self, chunks: Sequence[Chunk], load: Load) -> None:
+        for batch in batches(self._watched(load(chunks))):
+            self._commit(batch)
+
+    def _watched(self, chunks: Iterator[Loaded]) -> Iterator[Loaded]:
         """Count chunks as they are read, and tell the caller."""
         for loaded in chunks:
             self._bytes_done += loaded.chunk.bytes
@@ -222,76 +208,58 @@ class _Run:
             self._tell()
             yield loaded
 
-    def commit(self, batch: Sequence[_Loaded]) -> None:
-        """Commit a batch as one; where that fails, chunk by chunk, so that one bad chunk stops no other."""
+    def _commit(self, batch: Sequence[Loaded]) -> None:
         for loaded in batch:
             if loaded.error is not None:
                 self._fail(loaded.chunk, loaded.error)
-        good = [loaded for loaded in batch if loaded.prepared is not None and loaded.error is None]
-        if good and not self._commit_together(good):
-            for loaded in good:
-                self._commit_alone(loaded)
+        self._commit_together([loaded for loaded in batch if loaded.error is None])
+        for loaded in batch:
+            if loaded.staged:
+                self._table.store.delete(loaded.staged)
         self._tell()
 
-    def report(self) -> BackfillReport:
-        """Sum up the run."""
-        # What has landed is reported by its last commit: another look could fail, and hide it.
-        after = self._commits[-1] if self._commits else self._product.state()
-        totals: dict[str, Any] = {
-            name: sum(getattr(commit, name) for commit in self._commits)
-            for name in ("rows_in", "accepted", "quarantined", "duplicates")
-        }
-        return BackfillReport(
-            product=str(self._product.name),
-            source=self._source.name,
-            chunks=len(self._plan),
-            committed=self._committed,
-            skipped=self._skipped,
-            **totals,
-            rules=_sums([commit.quarantine.rules for commit in self._commits if commit.quarantine]),
-            warnings=_sums([commit.warnings for commit in self._commits]),
-            versions=tuple(commit.version for commit in self._commits),
-            failures=tuple(self._failures),
-            seconds=time.perf_counter() - self._started,
-            rows=after.rows,
-            digest=after.digest,
-        )
-
-    def _commit_together(self, batch: Sequence[_Loaded]) -> bool:
-        if len(batch) == 1:
-            return False
+    def _commit_together(self, batch: Sequence[Loaded]) -> None:
+        """Commit a batch as one; where that fails, in halves, so that one bad chunk stops no other."""
+        if not batch:
+            return
         try:
-            merged = _merged([loaded.prepared for loaded in batch if loaded.prepared is not None])
-        except pa.ArrowException:  # quarantined rows of one column come in types that have none in common
-            return False
-        repeats = find_repeats(merged.good, self._product.contract.schema.key)
-        if repeats.conflicts.any() or repeats.duplicates.any():
-            return False
-        try:
-            self._put(merged, [loaded.chunk for loaded in batch])
-        except LakehouseError:  # one of them; which one shows when each is committed alone
-            return False
-        return True
-
-    def _commit_alone(self, loaded: _Loaded) -> None:
-        try:
-            if loaded.prepared is not None:
-                self._put(loaded.prepared, [loaded.chunk])
+            self._put(batch)
         except ChunksDoneError:
-            self._skipped += 1
+            missing = {chunk.id for chunk in self._missing([loaded.chunk for loaded in batch])}
+            self._commit_together([loaded for loaded in batch if loaded.chunk.id in missing])
         except LakehouseError as error:
-            self._fail(loaded.chunk, error)
+            if len(batch) == 1:
+                self._fail(batch[0].chunk, error)
+            else:
+                self._commit_together(batch[: len(batch) // 2])
+                self._commit_together(batch[len(batch) // 2 :])
 
-    def _put(self, prepared: Prepared, chunks: Sequence[Chunk]) -> None:
+    def _put(self, batch: Sequence[Loaded]) -> None:
+        key = self._contract.schema.key
+        merged = merge([rows_of(self._table.store, loaded) for loaded in batch], key)
+        chunks = [loaded.chunk for loaded in batch]
         keys = [ledger_key(chunk.id) for chunk in chunks]
-        if not self._product.contract.schema.key:
+        if not key:
             keys += [_content_key(chunk) for chunk in chunks if chunk.content]
         given = replace(self._provenance, chunks=tuple(keys))
-        self._commits.append(commit_prepared(self._table, prepared, given, "backfill"))
+        self._commits.append(commit_prepared(self._table, merged, given, "backfill"))
         self._committed += len(chunks)
+        self._waiting -= {chunk.id for chunk in chunks}
 
     def _fail(self, chunk: Chunk, error: LakehouseError) -> None:
-        self._failures.append(ChunkFailure(chunk.id, chunk.files, str(error)))
+        failure = ChunkFailure(chunk.id, chunk.files, str(error))
+        self._failures[chunk.id] = failure
+        self._waiting.discard(chunk.id)
+        if not isinstance(error, StorageError):  # a full disk can not keep it either, and it passes
+            self._publish_plan()
+            keep_failure(self._table.store, self._plan.id, failure)
+
+    def _publish_plan(self) -> None:
+        plan = self._plan
+        ids = tuple(chunk.id for chunk in plan.chunks)
+        major = self._table.major
+        document = PlanDocument(plan.id, plan.product, major, plan.source, now_iso(), ids, plan.slices)
+        publish_plan(self._table.store, document)
 
     def _tell(self) -> None:
         if self._progress is not None:
@@ -299,7 +267,7 @@ class _Run:
 
     def _state(self) -> Progress:
         return Progress(
-            chunks=len(self._plan),
+            chunks=len(self._plan.chunks),
             done=self._committed,
             skipped=self._skipped,
             failed=len(self._failures),
@@ -311,81 +279,13 @@ class _Run:
         )
 
 
-def _loaded(source: Source, product: Product, chunks: Sequence[Chunk]) -> Iterator[_Loaded]:
-    """Read and check chunks in order, a few ahead of the commit, on threads."""
-    contract, store = product.contract, product.table.store
-
-    def one(chunk: Chunk) -> _Loaded:
-        try:
-            rows = source.read(chunk, contract.schema)
-            return _Loaded(
-                chunk, prepare(rows, contract, store=store) if rows.num_rows else _nothing(contract)
-            )
-        except LakehouseError as error:
-            return _Loaded(chunk, None, error)
-
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="lakehouse-backfill") as pool:
-        waiting: list[Future[_Loaded]] = []
-        for chunk in chunks:
-            waiting.append(pool.submit(one, chunk))
-            if len(waiting) > _AHEAD:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
+def _content_key(chunk: Chunk) -> str:
+    return f"content:{chunk.content}"
 
 
-def _nothing(contract: Contract) -> Prepared:
-    """Stand for a chunk without rows: it is done all the same."""
-    from lakehouse.schema import stored_schema
-
-    fields = [field for field in stored_schema(contract.schema) if field.name in contract.schema.names]
-    return Prepared(pa.schema(fields).empty_table(), rows_in=0, duplicates=0)
-
-
-def _batches(chunks: Iterator[_Loaded]) -> Iterator[list[_Loaded]]:
-    """Group chunks into commits of bounded size."""
-    batch: list[_Loaded] = []
-    rows = 0
-    for loaded in chunks:
-        batch.append(loaded)
-        rows += loaded.prepared.rows_in if loaded.prepared else 0
-        if rows >= ROWS_PER_COMMIT:
-            yield batch
-            batch, rows = [], 0
-    if batch:
-        yield batch
-
-
-def _merged(parts: Sequence[Prepared]) -> Prepared:
-    refused = [part.quarantine for part in parts if part.quarantine is not None]
-    return Prepared(
-        good=pa.concat_tables(_one_encoding([part.good for part in parts]), promote_options="permissive"),
-        rows_in=sum(part.rows_in for part in parts),
-        duplicates=sum(part.duplicates for part in parts),
-        quarantine=pa.concat_tables(refused, promote_options="permissive") if refused else None,
-        broken=_sums([part.broken for part in parts]),
-        warnings=_sums([part.warnings for part in parts]),
+def _overlap(chunk: Chunk, product: str) -> SourceError:
+    return SourceError(
+        f"{', '.join(chunk.files)} was loaded into {product} for another interval "
+        "or other symbols, and the product has no key: rows would double.",
+        hint="Ask for the same interval and symbols as before, or load it into another product.",
     )
-
-
-def _one_encoding(tables: Sequence[pa.Table]) -> list[pa.Table]:
-    """Encode a text column in every table if the gate encoded it in one: short chunks come plain."""
-    encoded = {
-        column.name for table in tables for column in table.schema if pa.types.is_dictionary(column.type)
-    }
-    return [_with_encoded(table, encoded) for table in tables]
-
-
-def _with_encoded(table: pa.Table, names: Collection[str]) -> pa.Table:
-    for position, name in enumerate(table.column_names):
-        if name in names and not pa.types.is_dictionary(table.column(name).type):
-            table = table.set_column(position, name, table.column(name).dictionary_encode())
-    return table
-
-
-def _sums(counts: Sequence[Any]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for each in counts:
-        for rule, count in each.items():
-            total[rule] = total.get(rule, 0) + count
-    return total

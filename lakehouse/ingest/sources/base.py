@@ -50,6 +50,10 @@ class Source(ABC):
     name: str
     """as the user named it: a path, for messages and the commit's record; never a password"""
 
+    splits_time: bool = False
+    """whether a part of an interval costs only that part, as of a service that is asked for a range: a plan
+    by a calendar then cuts the interval at sessions"""
+
     @abstractmethod
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols that the source holds, sorted; () if its rows have none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,9 @@ UNREADABLE = (LakehouseError, ValueError, TypeError, KeyError, AttributeError, R
 T = TypeVar("T")
 
 _RESTORE = "Take it from a backup: documents never change."
+_BACKFILL = re.compile(
+    r"catalog/backfills/[0-9a-f]{32}/(plan|failures/[^/]+\.[0-9a-f]{16}|claims/\d+\.\d+)\.json"
+)
 _APART = ("snapshots/", "pins/", "leases/", "intents/", "condemned/", "probes/")
 
 
@@ -42,7 +46,7 @@ class Catalog:
 
 
 def read_catalog(store: Store, paths: Iterable[str]) -> Catalog:
-    """Read lake, domains, contracts and audit.
+    """Read lake, domains, contracts, audit and backfills.
 
     Args:
         store: the lake.
@@ -111,7 +115,7 @@ def _check_other(store: Store, path: str, domains: set[str]) -> Finding | None:
     if folder == "catalog/domains" and name.endswith(".yaml"):
         domains.add(name.removesuffix(".yaml"))
         _, fault = try_read(path, partial(_domain, store, path))
-    elif folder == "catalog/audit" and name.endswith(".json"):
+    elif (folder == "catalog/audit" and name.endswith(".json")) or _BACKFILL.fullmatch(path):
         _, fault = try_read(path, partial(read_json, store, path))
     else:
         fault = Finding("foreign-file", path, "no document of the catalog has such a name")

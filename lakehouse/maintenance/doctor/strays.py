@@ -18,6 +18,7 @@ OLD_S = 3600.0
 """a temporary file that nobody has written to for so long is left of a writer that died"""
 
 _DATA = re.compile(r"part-[0-9a-f]{32}(-[0-9a-f]{12})?\.parquet")
+_STAGED = re.compile(r"part-[0-9a-f]{32}-[0-9a-f]{12}\.arrow")
 _QUARANTINE = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{12})?\.parquet")
 
 
@@ -61,7 +62,7 @@ def check_unfinished(store: Store, folder: str) -> Iterator[Finding]:
 
 
 def is_ours(path: str) -> bool:
-    """Say whether a data or quarantine file of ours has such a name.
+    """Say whether a data, quarantine or staged file of ours has such a name.
 
     Examples:
         >>> is_ours("partitions/a/b/v1/part-0123456789abcdef0123456789abcdef.parquet"), is_ours("a/notes.txt")
@@ -70,7 +71,8 @@ def is_ours(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if "/_delta_log" in folder:
         return False
-    return bool((_QUARANTINE if folder.endswith("/_quarantine") else _DATA).fullmatch(name))
+    pattern = {"_quarantine": _QUARANTINE, "_staging": _STAGED}.get(folder.rpartition("/")[2], _DATA)
+    return bool(pattern.fullmatch(name))
 
 
 def _orphan(path: str, session: str, *, collectable: bool) -> Finding:

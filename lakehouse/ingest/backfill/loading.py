@@ -1,0 +1,179 @@
+"""Read chunks and pass them through the gate: on threads, on processes, or wherever an executor runs.
+
+A thread hands its rows over in memory. Whoever may be another process stages them in the lake, as Arrow IPC
+below `_staging/` in the folder of the table, and hands over the name; the coordinator maps the file. It
+carries the coordinator's session in its name, as every file that no commit names: where the coordinator dies,
+garbage collection finds what it left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import pyarrow as pa
+
+from lakehouse.catalog.contract import Contract
+from lakehouse.errors import ArgumentError, LakehouseError, SourceError
+from lakehouse.ingest.backfill.batches import Loaded
+from lakehouse.ingest.backfill.policy import Policy
+from lakehouse.ingest.prepare import Prepared, prepare
+from lakehouse.ingest.sources.base import Chunk, Source
+from lakehouse.partitions.threads import flow
+from lakehouse.schema import stored_schema
+from lakehouse.store import Store
+
+Workers = Literal["threads", "processes"] | Executor | None
+Load = Callable[[Sequence[Chunk]], Iterator[Loaded]]
+
+STAGING = "_staging"
+_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What it takes to load a chunk; it can be sent to another process."""
+
+    source: Source
+    contract: Contract
+    policy: Policy | None = None
+    store: Store | None = None
+    """where to stage the rows; None to hand them over in memory"""
+    table: str = ""
+    """path of the table"""
+    writer: str = ""
+    """session of the coordinator"""
+
+    def __call__(self, chunk: Chunk) -> Loaded:
+        """Load a chunk; its error, if any, comes back with it."""
+        try:
+            rows = self._read(chunk)
+            prepared = prepare(rows, self.contract) if rows.num_rows else _nothing(self.contract)
+            loaded = Loaded(chunk, prepared, rows=prepared.good.num_rows)
+            return loaded if self.store is None else self._staged(self.store, loaded, prepared)
+        except LakehouseError as error:
+            return Loaded(chunk, None, error)
+
+    def _read(self, chunk: Chunk) -> pa.Table:
+        """Read a chunk within the source's policy.
+
+        Raises:
+            SourceError: it can not be read; also what a source of somebody else raises stops no other chunk.
+        """
+        read = partial(self.source.read, chunk, self.contract.schema)
+        try:
+            return read() if self.policy is None else self.policy.call(read)
+        except LakehouseError:
+            raise
+        except Exception as error:
+            what = f"{self.source.name} failed with {type(error).__name__}: {error}"
+            raise SourceError(what) from error
+
+    def _staged(self, store: Store, loaded: Loaded, prepared: Prepared) -> Loaded:
+        path = f"{self.table}/{STAGING}/part-{self.writer}-{uuid.uuid4().hex[:12]}.arrow"
+        with store.stage(path) as temporary:
+            with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, prepared.good.schema) as out:
+                out.write_table(prepared.good.unify_dictionaries())
+            with temporary.open("rb") as written:
+                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        handed = replace(prepared, good=prepared.good.slice(0, 0))
+        return replace(loaded, prepared=handed, staged=path, sha256=sha256)
+
+
+def rows_of(store: Store, loaded: Loaded) -> Prepared:
+    """Return what a chunk gave, with its rows: those of a staged file are mapped, not read.
+
+    Raises:
+        NotFoundError: the staged file is gone: this process stood still, and was taken for dead.
+    """
+    if loaded.prepared is None or not loaded.staged:
+        assert loaded.prepared is not None
+        return loaded.prepared
+    file = store.local_path(loaded.staged, sha256=loaded.sha256)
+    with pa.memory_map(str(file)) as mapped:
+        return replace(loaded.prepared, good=pa.ipc.open_file(mapped).read_all())
+
+
+@contextmanager
+def loading(task: Task, executor: Workers, workers: int | None, staged: Task) -> Iterator[Load]:
+    """Give what loads chunks in their order, a few ahead of the commit.
+
+    Args:
+        task: for threads.
+        executor: what runs it; None for threads.
+        workers: how many; None for one a core, and two at least.
+        staged: the task for whoever may be another process.
+
+    Raises:
+        ArgumentError: there is no such executor.
+    """
+    count = workers or max(2, os.cpu_count() or 1)
+    if isinstance(executor, Executor):
+        on_threads = isinstance(executor, ThreadPoolExecutor)
+        yield partial(_flow, task if on_threads else staged, executor, _AHEAD * count)
+    elif executor in (None, "threads"):
+        with ThreadPoolExecutor(count, thread_name_prefix="lakehouse-backfill") as pool:
+            yield partial(_flow, task, pool, count + _AHEAD)
+    elif executor == "processes":
+        with _processes(count) as pool:
+            policy = staged.policy and staged.policy.shared_by(count)
+            yield partial(_flow, replace(staged, policy=policy), pool, _AHEAD * count)
+    else:
+        raise ArgumentError(
+            f"There is no executor {executor!r}.",
+            hint="Choose 'threads' or 'processes', or give a concurrent.futures.Executor.",
+        )
+
+
+def _flow(task: Task, pool: Executor, ahead: int, chunks: Sequence[Chunk]) -> Iterator[Loaded]:
+    try:
+        yield from flow(task, chunks, executor=pool, ahead=ahead)
+    except BrokenExecutor as error:
+        raise LakehouseError(
+            "A worker process died while it read a chunk. What was committed stays.",
+            hint="Run it again; with fewer workers where the memory was short.",
+        ) from error
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Give a pool of processes; it is not waited for where the block is interrupted."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # Never forked: a child would inherit locks that other threads hold.
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Leave ctrl-C to the coordinator, and end with it, however it ends."""
+    import signal
+    from multiprocessing import connection, parent_process
+    from threading import Thread
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
+
+        Thread(target=follow, name="lakehouse-parent", daemon=True).start()
+
+
+def _nothing(contract: Contract) -> Prepared:
+    """Stand for a chunk without rows: it is done all the same."""
+    fields = [field for field in stored_schema(contract.schema) if field.name in contract.schema.names]
+    return Prepared(pa.schema(fields).empty_table(), rows_in=0, duplicates=0)
