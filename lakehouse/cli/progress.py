@@ -41,12 +41,13 @@ def progress_bar(stream: TextIO, title: str) -> Iterator[Callable[[Progress], No
 
 
 def progress_text(progress: Progress) -> str:
-    """Return chunks, rows, rate, quarantined rows and remaining time, short enough for 80 columns."""
+    """Return chunks, rows, rate, bytes, quarantined rows and remaining time, short enough for 80 columns."""
     done = progress.done + progress.skipped + progress.failed
     parts = [
         f"{done}/{progress.chunks} chunks",
         f"{_short(progress.rows)} rows",
         f"{_short(progress.rows_per_second)} rows/s",
+        f"{_short(progress.bytes_done)}B",
         f"{_short(progress.quarantined)} quarantined",
     ]
     if progress.failed:

@@ -23,6 +23,7 @@ _NAMES = (
         "apply",
         "ingest",
         "backfill",
+        "backfills",
         "sql",
         "query",
         "shell",

@@ -219,7 +219,9 @@ def progress(**changes: Any) -> Progress:
 
 
 def test_progress_tells_rate_remaining_time_and_quarantined_rows() -> None:
-    assert progress_text(progress()) == "5/10 chunks, 2.00M rows, 1.00M rows/s, 3 quarantined, 0:03 left"
+    assert progress_text(progress()) == (
+        "5/10 chunks, 2.00M rows, 1.00M rows/s, 40B, 3 quarantined, 0:03 left"
+    )
     assert "1 failed" in progress_text(progress(failed=1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.cli.commands import (
+    backfills,
     cache,
     checkouts,
     contracts,
@@ -29,6 +30,7 @@ COMMANDS = (
     contracts.add_commands,
     loading.add_commands,
     sources.add_commands,
+    backfills.add_commands,
     questions.add_commands,
     shell.add_commands,
     pins.add_commands,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,11 +60,13 @@ def sessions_of(calendar: str, interval: Interval) -> tuple[Session, ...]:
         "end": None if interval.end == MAX_NS else _date(interval.end, _DAYS),
     }
     try:
-        found = exchange_calendars.get_calendar(calendar, **bounds)
+        with warnings.catch_warnings():  # exchange-calendars 4.13 asks pandas 3 for what pandas 4 changes
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = exchange_calendars.get_calendar(calendar, **bounds)
+            opens, closes = found.opens_nanos, found.closes_nanos
     except (ValueError, exchange_calendars.errors.CalendarError) as error:  # out of bounds, or no session
         raise ArgumentError(f"The calendar {calendar} does not reach over the interval: {error}") from error
     days = found.sessions.to_numpy().astype("datetime64[ns]").astype(np.int64)
-    opens, closes = found.opens_nanos, found.closes_nanos
     sessions = tuple(
         Session(str(np.datetime64(day, "ns").astype("datetime64[D]")), day, first, last)
         for day, first, last in zip(days.tolist(), opens.tolist(), closes.tolist(), strict=True)

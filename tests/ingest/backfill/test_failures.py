@@ -1,0 +1,104 @@
+"""What can not be loaded stops nothing else, and its error is kept, once, until it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lakehouse
+from lakehouse.errors import ArgumentError, SourceError
+from lakehouse.ingest.backfill import Policy
+from lakehouse.ingest.sources.base import Chunk
+from lakehouse.schema import TableSchema
+from lakehouse.times import Interval
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NAME = "market_data.bars_1d"
+Vendor = Callable[..., Path]
+
+
+class Flaky(lakehouse.Source):
+    """Files of which some fail for a moment, or with an error of somebody else."""
+
+    def __init__(self, folder: Path, *, broken: Sequence[str] = (), moments: int = 0) -> None:
+        self._files = lakehouse.FileSource(folder)
+        self.name, self.broken, self.moments, self.asked = "flaky", set(broken), moments, list[str]()
+
+    def symbols(self) -> tuple[str, ...]:
+        return self._files.symbols()
+
+    def chunks(
+        self, schema: TableSchema, symbols: Sequence[str] | None, interval: Interval
+    ) -> tuple[Chunk, ...]:
+        return self._files.chunks(schema, symbols, interval)
+
+    def read(self, chunk: Chunk, schema: TableSchema) -> pa.Table:
+        self.asked.append(chunk.files[0])
+        if self.moments:
+            self.moments -= 1
+            raise SourceError("busy", temporary=True)
+        if chunk.files[0] in self.broken:
+            raise ZeroDivisionError("somebody's bug")
+        return self._files.read(chunk, schema)
+
+
+def documents(lake: lakehouse.Lake) -> list[str]:
+    return [entry.path for entry in lake.store.list("catalog/backfills")]
+
+
+def test_only_failed_chunks_are_tried_again(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    source = Flaky(vendor(5), broken=["S001.parquet", "S003.parquet"])
+    report = lake.backfill(NAME, source)
+    assert (report.committed, len(report.failures)) == (3, 2)
+    assert "flaky failed with ZeroDivisionError: somebody's bug" in report.failures[0].error
+    (status,) = lake.backfills()
+    assert (status.done, status.failed, status.id) == (3, 2, report.id)
+    assert status.failures == report.failures
+    source.broken, source.asked = {"S003.parquet"}, []
+    kept = documents(lake)
+    again = lake.backfill(NAME, source)
+    assert sorted(source.asked) == ["S001.parquet", "S003.parquet"]
+    assert (again.committed, again.skipped, len(again.failures)) == (1, 3, 1)
+    assert documents(lake) == kept  # the same error is kept once
+    source.broken = set()
+    assert lake.backfill(NAME, source, only="failed").committed == 1
+    (status,) = lake.backfills(NAME)
+    assert (status.ok, status.failures) == (True, ())
+    assert lake.doctor().findings == ()
+
+
+def test_a_plan_of_one_chunk_leaves_a_document_only_where_it_fails(
+    lake: lakehouse.Lake, vendor: Vendor
+) -> None:
+    folder = vendor(1)
+    lake.backfill(NAME, folder)
+    assert documents(lake) == []
+    lake.create("market_data.other", like=lake[NAME].read().to_polars(), key=("symbol", "time"))
+    lake.backfill("market_data.other", Flaky(folder, broken=["S000.parquet"]))
+    assert len(documents(lake)) == 2
+
+
+def test_what_did_not_fail_is_left_alone_where_only_failures_are_asked_for(
+    lake: lakehouse.Lake, vendor: Vendor
+) -> None:
+    report = lake.backfill(NAME, vendor(3), only="failed")
+    assert (report.ok, report.committed, report.skipped, lake[NAME].rows) == (True, 0, 3, 0)
+
+
+def test_a_policy_asks_again(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    source = Flaky(vendor(2), moments=2)
+    report = lake.backfill(NAME, source, policy=Policy(attempts=3), workers=1)
+    assert (report.ok, report.committed, len(source.asked)) == (True, 2, 4)
+
+
+def test_a_wrong_choice_is_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    folder = vendor(1)
+    with pytest.raises(ArgumentError, match="only must be 'pending' or 'failed'"):
+        lake.backfill(NAME, folder, only="all")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="must be above 0"):
+        lake.plan_backfill(NAME, folder, commit_bytes=0)
