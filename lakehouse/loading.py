@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse.errors import NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.product import Product
 
@@ -57,7 +58,8 @@ class Loading:
         Args:
             name: of the product.
             source: a `Source`, or the path or URL of a file, a folder, a glob or a template such as
-                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`.
+                `bars/{symbol}.csv.gz` or `s3://bucket/bars/*.parquet`, or `name:location` of an installed
+                source, such as `lean:/data/lean/equity/usa/daily`; see `lakehouse.sources`.
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
@@ -78,8 +80,8 @@ class Loading:
 
         Raises:
             SourceError: the source has no readable chunk.
-            NotFoundError: there is no such product or calendar.
-            ArgumentError: an option can not mean anything.
+            NotFoundError: there is no such product or calendar, or no source of that name.
+            ArgumentError: an option can not mean anything, or a recipe came with a source that is open.
             MissingExtraError: the calendar or the retries need a library that is not installed.
             LakehouseError: a worker process died; what was committed stays.
 
@@ -101,7 +103,7 @@ class Loading:
         from lakehouse.ingest.backfill.run import Settings, backfill
         from lakehouse.ingest.write import Provenance
 
-        product, given = self[name], _source(source, recipe)
+        product, given = _opened(self, name, source, recipe)
         extent = _extent(start, end, symbols, calendar, sessions_per_chunk, commit_bytes)
         plan = make_plan(product.table, given, extent)
         settings = Settings(executor, workers, policy, only, progress)
@@ -126,8 +128,8 @@ class Loading:
 
         Raises:
             SourceError: the source has no readable chunk.
-            NotFoundError: there is no such product or calendar.
-            ArgumentError: an option can not mean anything.
+            NotFoundError: there is no such product or calendar, or no source of that name.
+            ArgumentError: an option can not mean anything, or a recipe came with a source that is open.
             MissingExtraError: the calendar needs a library that is not installed.
 
         Examples:
@@ -145,7 +147,8 @@ class Loading:
         from lakehouse.ingest.backfill.plan import make_plan
 
         extent = _extent(start, end, symbols, calendar, sessions_per_chunk, commit_bytes)
-        return make_plan(self[name].table, _source(source, recipe), extent)
+        product, given = _opened(self, name, source, recipe)
+        return make_plan(product.table, given, extent)
 
     def backfills(self, name: str | None = None) -> list[BackfillStatus]:
         """Return how far each backfill of several chunks is, oldest first, by product.
@@ -203,7 +206,8 @@ class Loading:
             SourceError: a chunk can not be read, or the source has no row in the range.
             SchemaError: rows do not fit the contract.
             KeyConflictError: a key is stored outside the range, or two chunks hold it with different values.
-            NotFoundError: there is no such product.
+            NotFoundError: there is no such product, or no source of that name.
+            ArgumentError: a recipe came with a source that is open.
 
         Examples:
             >>> import lakehouse, polars, tempfile
@@ -222,7 +226,7 @@ class Loading:
         from lakehouse.ingest.backfill.restate import restate
         from lakehouse.ingest.write import Provenance
 
-        product, given = self[name], _source(source, recipe)
+        product, given = _opened(self, name, source, recipe)
         provenance = Provenance(author=author, source=given.name, message=message)
         extent = _extent(start, end, symbols, None, 1, None)
         return restate(
@@ -236,11 +240,16 @@ class Loading:
         )
 
 
-def _source(source: Source | str | Path, recipe: Any) -> Source:
-    from lakehouse.ingest.sources import FileSource
-    from lakehouse.ingest.sources.base import Source
+def _opened(lake: Loading, name: str, source: Source | str | Path, recipe: Any) -> tuple[Product, Source]:
+    """Return a product and a source; a product that is missing is told with what the source would make."""
+    from lakehouse.ingest.contracts import missing_product
+    from lakehouse.ingest.sources import as_source
 
-    return source if isinstance(source, Source) else FileSource(source, recipe)
+    opened = as_source(source, recipe)
+    try:
+        return lake[name], opened
+    except NotFoundError as error:
+        raise missing_product(error, name, opened) from None
 
 
 def _extent(

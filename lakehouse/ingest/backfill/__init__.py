@@ -2,9 +2,9 @@
 
 from lakehouse.ingest.backfill.ledger import ledger_key
 from lakehouse.ingest.backfill.plan import BackfillPlan
-from lakehouse.ingest.backfill.policy import Policy
 from lakehouse.ingest.backfill.report import BackfillReport, ChunkFailure, Progress
 from lakehouse.ingest.backfill.status import BackfillStatus
+from lakehouse.ingest.sources.policy import Policy
 
 __all__ = [
     "BackfillPlan",

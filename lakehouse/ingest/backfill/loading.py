@@ -23,9 +23,9 @@ import pyarrow as pa
 from lakehouse.catalog.contract import Contract
 from lakehouse.errors import ArgumentError, LakehouseError, SourceError
 from lakehouse.ingest.backfill.batches import Loaded
-from lakehouse.ingest.backfill.policy import Policy
 from lakehouse.ingest.prepare import Prepared, prepare
 from lakehouse.ingest.sources.base import Chunk, Source
+from lakehouse.ingest.sources.policy import Policy
 from lakehouse.partitions.threads import flow
 from lakehouse.schema import stored_schema
 from lakehouse.store import Store
@@ -43,21 +43,24 @@ class Task:
 
     source: Source
     contract: Contract
-    policy: Policy | None = None
-    store: Store | None = None
-    """where to stage the rows; None to hand them over in memory"""
-    table: str = ""
+    store: Store
+    """the lake"""
+    table: str
     """path of the table"""
+    policy: Policy | None = None
     writer: str = ""
-    """session of the coordinator"""
+    """session of the coordinator for whom the rows are staged; empty to hand them over in memory"""
 
     def __call__(self, chunk: Chunk) -> Loaded:
         """Load a chunk; its error, if any, comes back with it."""
         try:
             rows = self._read(chunk)
-            prepared = prepare(rows, self.contract) if rows.num_rows else _nothing(self.contract)
+            if rows.num_rows:
+                prepared = prepare(rows, self.contract, store=self.store)
+            else:
+                prepared = _nothing(self.contract)
             loaded = Loaded(chunk, prepared, rows=prepared.good.num_rows)
-            return loaded if self.store is None else self._staged(self.store, loaded, prepared)
+            return self._staged(loaded, prepared) if self.writer else loaded
         except LakehouseError as error:
             return Loaded(chunk, None, error)
 
@@ -76,9 +79,9 @@ class Task:
             what = f"{self.source.name} failed with {type(error).__name__}: {error}"
             raise SourceError(what) from error
 
-    def _staged(self, store: Store, loaded: Loaded, prepared: Prepared) -> Loaded:
+    def _staged(self, loaded: Loaded, prepared: Prepared) -> Loaded:
         path = f"{self.table}/{STAGING}/part-{self.writer}-{uuid.uuid4().hex[:12]}.arrow"
-        with store.stage(path) as temporary:
+        with self.store.stage(path) as temporary:
             with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, prepared.good.schema) as out:
                 out.write_table(prepared.good.unify_dictionaries())
             with temporary.open("rb") as written:

@@ -44,7 +44,7 @@ def restate(
         KeyConflictError: a key is stored outside the range, or two chunks hold it with different values.
     """
     chunks = source.chunks(contract.schema, extent.symbols, extent.interval)
-    task = Task(source, contract)
+    task = Task(source, contract, table.store, table.path)
     with loading(task, executor, workers, task) as load:
         prepared = _read(list(load(chunks)), contract)
     if prepared is None:

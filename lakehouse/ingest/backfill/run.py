@@ -29,9 +29,9 @@ from lakehouse.ingest.backfill.ledger import (
 )
 from lakehouse.ingest.backfill.loading import Load, Task, Workers, loading, rows_of
 from lakehouse.ingest.backfill.plan import BackfillPlan
-from lakehouse.ingest.backfill.policy import Policy
 from lakehouse.ingest.backfill.report import BackfillReport, ChunkFailure, Progress, sums
 from lakehouse.ingest.sources.base import Chunk, Source
+from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.write import ChunksDoneError, Provenance, commit_prepared
 from lakehouse.partitions.commit_record import Commit
 from lakehouse.partitions.table import Table
@@ -74,9 +74,8 @@ def backfill(
     run = _Run(table, contract, plan, settings, replace(provenance, source=source.name))
     wanted = {chunk.id for chunk in plan.pending if settings.only == "pending" or chunk.id in plan.failed}
     if wanted:
-        task = Task(source, contract, settings.policy)
-        writer = session_of(table.store).intend(table.path)
-        staged = replace(task, store=table.store, table=table.path, writer=writer)
+        task = Task(source, contract, table.store, table.path, settings.policy)
+        staged = replace(task, writer=session_of(table.store).intend(table.path))
         on_threads = settings.executor in (None, "threads")
         with (
             loading(task, settings.executor, settings.workers, staged) as load,

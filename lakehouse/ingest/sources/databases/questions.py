@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.errors import SourceError
-from lakehouse.ingest.backfill.policy import Policy
 from lakehouse.ingest.sources.base import Chunk
 from lakehouse.ingest.sources.databases.address import Address
 from lakehouse.ingest.sources.databases.clock import Clock, Condition, find_clock
@@ -22,6 +21,7 @@ from lakehouse.ingest.sources.databases.relation import Filter, Relation
 from lakehouse.ingest.sources.databases.sqlite_file import SqliteEngine
 from lakehouse.ingest.sources.databases.tally import Tally, ticks
 from lakehouse.ingest.sources.matching import find_symbol_column
+from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.sources.recipe import Recipe
 from lakehouse.schema import TableSchema
 from lakehouse.times import Interval

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from lakehouse.catalog.durations import parse_span
 from lakehouse.errors import ArgumentError, SourceError
-from lakehouse.ingest.backfill.policy import Policy
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.databases.address import Address
 from lakehouse.ingest.sources.databases.clock import Clock
@@ -22,6 +21,7 @@ from lakehouse.ingest.sources.databases.plain import floats_of, plain
 from lakehouse.ingest.sources.databases.questions import NO_TIME, Questions
 from lakehouse.ingest.sources.databases.relation import Filter, Relation
 from lakehouse.ingest.sources.databases.tally import Tally
+from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.sources.recipe import Recipe
 from lakehouse.ingest.sources.tables import fit_table, identity
 from lakehouse.schema import RAW_PREFIX, TableSchema

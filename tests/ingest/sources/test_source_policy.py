@@ -9,8 +9,8 @@ import pytest
 import stamina
 
 from lakehouse.errors import ArgumentError, SourceError
-from lakehouse.ingest.backfill import policy as policy_module
-from lakehouse.ingest.backfill.policy import Policy
+from lakehouse.ingest.sources import policy as policy_module
+from lakehouse.ingest.sources.policy import Policy
 
 
 class Source:
