@@ -261,7 +261,7 @@ class Product(ReadableProduct, Writable["Commit"]):
 
     @property
     def quarantine(self) -> Quarantine:
-        """The rows that broke a rule: list, read, replay."""
+        """The rows that broke a rule: list, read, correct, replay."""
         from lakehouse.ingest.quarantine import Quarantine
 
         return Quarantine(self.table, self.contract)

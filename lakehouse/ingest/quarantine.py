@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.errors import IntegrityError, NotFoundError
+from lakehouse.ingest.corrections import Correction, corrected
 from lakehouse.ingest.prepare import BROKE, ROW, prepare
 from lakehouse.ingest.write import Provenance, commit_prepared, repeated
 from lakehouse.queries.result import Result
@@ -128,17 +129,79 @@ class Quarantine:
             NotFoundError: the commit has no quarantine.
             KeyConflictError: a key is stored with other values.
         """
+        return self._replay(
+            version,
+            lambda refused: as_it_came(refused) if frame is None else frame,
+            provenance or Provenance(),
+            time_zone,
+        )
+
+    def correct(
+        self,
+        version: int,
+        correction: Correction | Any,
+        *,
+        provenance: Provenance | None = None,
+        time_zone: str | None = None,
+    ) -> Commit:
+        """Write quarantined rows again as a correction makes them, at most once, and answer for each of them.
+
+        Unlike `replay`, which takes any frame, every refused row must come back once. One that breaks a rule
+        again is refused again, by the new commit, and can be corrected there.
+
+        Args:
+            version: of the commit that refused them.
+            correction: a function that takes the rows of `read(version)` as a polars frame and returns them
+                corrected, in a frame of any library; or that frame. The column `_row` tells them apart, the
+                flags `_broke_<rule>` may stay. It is not called where the version was replayed before.
+            provenance: who and why.
+            time_zone: of naive times.
+
+        Returns:
+            The commit; where the version was replayed or corrected before, that commit, with `repeated` set.
+
+        Raises:
+            ArgumentError: a row is missing, doubled, or not one of those that were refused.
+            NotFoundError: the commit has no quarantine.
+            SchemaError: the rows do not fit the contract.
+            KeyConflictError: a key is stored with other values.
+
+        Examples:
+            >>> import lakehouse, polars, tempfile
+            >>> lake = lakehouse.open(tempfile.mkdtemp() + "/lake", create=True)
+            >>> rates = polars.DataFrame({"symbol": ["EURUSD", "USDJPY"], "rate": [1.1, -150.0]})
+            >>> rule = lakehouse.Rule("real", "positive", ("rate",))
+            >>> product = lake.create("fx.spot", like=rates, rules=[rule])
+            >>> refused = product.append(rates).version
+            >>> product.quarantine.correct(
+            ...     refused, lambda rows: rows.with_columns(polars.col("rate").abs())
+            ... ).accepted
+            1
+        """
+        return self._replay(
+            version,
+            lambda refused: as_it_came(corrected(refused, correction)),
+            provenance or Provenance(),
+            time_zone,
+        )
+
+    def _replay(
+        self,
+        version: int,
+        rows_of: Callable[[pa.Table], Any],
+        provenance: Provenance,
+        time_zone: str | None,
+    ) -> Commit:
         file = self._file(version)
-        given = provenance or Provenance()
         given = replace(
-            given,
+            provenance,
             idempotency_key=replay_key(version),
-            source=given.source or f"quarantine of version {version}",
+            source=provenance.source or f"quarantine of version {version}",
         )
         done = repeated(self._table, self._table.head(), given)
         if done is not None:
             return done
-        rows = as_it_came(load_refused(self._table, file)) if frame is None else frame
+        rows = rows_of(load_refused(self._table, file))
         prepared = prepare(rows, self._contract, time_zone=time_zone, store=self._table.store)
         return commit_prepared(self._table, prepared, given, "replay")
 

@@ -115,6 +115,10 @@ def perform(lake: lakehouse.Lake, step: dict[str, Any]) -> Any:
             return lake[PRODUCT].restore(step["version"], **given)
         case "replay":
             return lake[PRODUCT].quarantine.replay(step["version"], frame(step["rows"]))
+        case "correct":
+            return lake[PRODUCT].quarantine.correct(
+                step["version"], lambda rows: rows.with_columns(price=1.0)
+            )
         case verb:
             return getattr(lake[PRODUCT], verb)(frame(step["rows"]), **given)
 

@@ -202,6 +202,11 @@ SCENARIOS = {
     "replay": Scenario(
         lambda _: [{"do": "replay", "version": 2, "rows": [["B", 8, 1.0, 92]]}], with_bad_rows
     ),
+    "correct": Scenario(
+        lambda _: [{"do": "correct", "version": 2}],
+        with_bad_rows,
+        every=4,  # it commits as a replay does
+    ),
     "evolve": Scenario(lambda folder: [{"do": "apply", "contract": wider_contract(folder)}, APPEND]),
     "snapshot": Scenario(lambda _: [{"do": "snapshot", "name": "q3"}]),
     "lock": Scenario(lambda folder: [{"do": "lock", "file": str(folder / "new.lock")}]),
@@ -352,3 +357,21 @@ def test_a_version_read_from_a_checkpoint_has_its_time(
     fresh = lakehouse.open(tmp_path / "lake")[NAME]
     assert fresh.state().time_ns == product.state().time_ns > 0
     assert fresh.read(time=product.history()[0].time).num_rows == 7
+
+
+def test_processes_that_replay_and_correct_the_same_rows_at_once_write_them_once(
+    server: Server, tmp_path: Path
+) -> None:
+    new_lake(tmp_path)
+    with_bad_rows(tmp_path)
+    replay_step = {"do": "replay", "version": 2, "rows": [["B", 8, 1.0, 92]]}
+    steps = [replay_step, {"do": "correct", "version": 2}] * 3
+    jobs = [
+        {"url": str(tmp_path / "lake"), "steps": [step], "out": str(tmp_path / f"{number}.out")}
+        for number, step in enumerate(steps)
+    ]
+    ran = server.run(jobs)
+    assert [(code, [line["error"] for line in lines]) for code, lines in ran] == [(0, [None])] * len(jobs)
+    product = lakehouse.open(tmp_path / "lake")[NAME]
+    assert (product.version, product.rows) == (3, 9)
+    assert product.quarantine.list().to_polars()["replayed"].to_list() == [True]
