@@ -30,6 +30,7 @@ class ParquetRows:
             self._file = parquet.ParquetFile(pa.BufferReader(payload.data))
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self._label, "Parquet", error) from error
+        self.arrow_schema: pa.Schema | None = self._file.schema_arrow
         self.names = tuple(self._file.schema_arrow.names)
 
     def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:
@@ -50,6 +51,7 @@ class TableRows:
     def __init__(self, table: pa.Table, label: str) -> None:
         self._label = label
         self._table = table
+        self.arrow_schema: pa.Schema | None = table.schema
         self.names = tuple(table.schema.names)
 
     def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:

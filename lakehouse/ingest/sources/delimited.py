@@ -27,6 +27,7 @@ class DelimitedRows:
     """The rows of a CSV file. Columns are addressed by position, so that names may repeat or be missing."""
 
     textual = True
+    arrow_schema = None
 
     def __init__(self, payload: Payload, recipe: Recipe) -> None:
         """Read the first line; nothing else is parsed yet.

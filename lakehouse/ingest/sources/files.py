@@ -13,12 +13,14 @@ import polars as pl
 from lakehouse.errors import SourceError
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.cutting import in_order, inside
+from lakehouse.ingest.sources.declaring import declare
 from lakehouse.ingest.sources.matching import find_symbol_column
 from lakehouse.ingest.sources.opener import Opener
 from lakehouse.ingest.sources.patterns import compile_pattern
 from lakehouse.ingest.sources.places import find_place
-from lakehouse.ingest.sources.reading import FileName, in_case, open_rows, read_payload, to_arrow
+from lakehouse.ingest.sources.reading import FileName, in_case, open_rows, read_rows, to_arrow
 from lakehouse.ingest.sources.recipe import CLOCK_FORMATS, Recipe
+from lakehouse.ingest.sources.rows import Rows
 from lakehouse.ingest.sources.tables import identity
 from lakehouse.ingest.sources.template import PathTemplate, fill, read_day
 from lakehouse.ingest.sources.unpack import DATA_SUFFIXES, Payload, bare_stem, unpack
@@ -29,12 +31,14 @@ from lakehouse.times import NS_PER_DAY, Interval
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakehouse.catalog.contract import Contract
+
 _ID_FORMAT = "file/1"
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class SourceFile:
     """One file of the source."""
 
     name: str
@@ -98,6 +102,26 @@ class FileSource(Source):
             found |= {symbol} if symbol is not None else self._symbols_inside(file)
         return tuple(sorted(found))
 
+    def file_names(self) -> tuple[str, ...]:
+        """Return the names of the files, relative to the folder of the source, sorted.
+
+        Raises:
+            SourceError: the source can not be listed, or there is none.
+        """
+        return tuple(file.name for file in self._files())
+
+    def contract(self) -> Contract | None:
+        """See `Source.contract`; told from the first file, if its format has types: CSV and JSON have none.
+
+        Raises:
+            SourceError: the file can not be read.
+            SchemaError: a column has no type of ours, such as a time without a zone that the recipe names.
+        """
+        file = self._files()[0]
+        payload = unpack(file.name, self._bytes(file), self._entry)[0]
+        rows = self._open(file, payload)
+        return declare(rows, self.recipe, payload.label) if rows.arrow_schema else None
+
     def chunks(
         self, schema: TableSchema, symbols: Sequence[str] | None, interval: Interval
     ) -> tuple[Chunk, ...]:
@@ -117,8 +141,9 @@ class FileSource(Source):
             )
         payloads = unpack(file.name, data, self._entry)
         frames = [
-            read_payload(
-                payload,
+            read_rows(
+                self._open(file, payload),
+                payload.label,
                 self._file_name(file, payload, schema.symbol, alone=len(payloads) == 1),
                 schema,
                 self.recipe,
@@ -128,8 +153,12 @@ class FileSource(Source):
         frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
         return to_arrow(in_order(inside(frame, schema, chunk), schema), schema)
 
+    def _open(self, file: SourceFile, payload: Payload) -> Rows:
+        """Open the rows of one table in a file."""
+        return open_rows(payload, self.recipe)
+
     def _chunk(
-        self, file: _File, schema: TableSchema, wanted: tuple[str, ...] | None, interval: Interval
+        self, file: SourceFile, schema: TableSchema, wanted: tuple[str, ...] | None, interval: Interval
     ) -> Chunk | None:
         symbol = self._symbol_of(file, schema.symbol) if schema.symbol else None
         if wanted is not None and symbol is not None and symbol not in wanted:
@@ -147,20 +176,20 @@ class FileSource(Source):
             content=_chunk_id(file.name, anytime, content, self.recipe),
         )
 
-    def _files(self) -> tuple[_File, ...]:
+    def _files(self) -> tuple[SourceFile, ...]:
         place = self._place
         names = [place.only] if place.only else self._opener.names()
-        found = tuple(_File(name, parts) for name in names if (parts := self._parts(name)) is not None)
+        found = tuple(SourceFile(name, parts) for name in names if (parts := self._parts(name)) is not None)
         if not found:
             wanted = f"files like {place.template.text!r}" if place.template else "data files"
             raise SourceError(f"There are no {wanted} in {place.folder}.")
         return found
 
-    def _file(self, name: str) -> _File:
+    def _file(self, name: str) -> SourceFile:
         parts = self._parts(name)
         if parts is None:
             raise SourceError(f"The chunk's file {name} is none of the source {self.name}.")
-        return _File(name, parts)
+        return SourceFile(name, parts)
 
     def _parts(self, name: str) -> Mapping[str, str] | None:
         template, only = self._place.template, self._place.only
@@ -168,11 +197,11 @@ class FileSource(Source):
             return {} if only or name.lower().endswith(DATA_SUFFIXES) else None
         return template.match(name) if only is None else template.match_end(self._place.full_path(name))
 
-    def _bytes(self, file: _File) -> bytes:
+    def _bytes(self, file: SourceFile) -> bytes:
         with self._opener.open(file.name) as handle:
             return handle.read()
 
-    def _fingerprint(self, file: _File) -> tuple[int, str]:
+    def _fingerprint(self, file: SourceFile) -> tuple[int, str]:
         """Return size and SHA-256; a file that can not be opened is planned too, and fails when read."""
         digest = hashlib.sha256()
         try:
@@ -184,10 +213,10 @@ class FileSource(Source):
             return 0, "unreadable"
         return size, digest.hexdigest()
 
-    def _symbol_of(self, file: _File, own: str) -> str | None:
+    def _symbol_of(self, file: SourceFile, own: str) -> str | None:
         return self._named_symbol(file, own) or self._probed_symbol(file, own)
 
-    def _named_symbol(self, file: _File, own: str | None) -> str | None:
+    def _named_symbol(self, file: SourceFile, own: str | None) -> str | None:
         """Return the symbol that path or recipe give to a whole file; `own` is its column in the contract."""
         constant = self._constant_symbol(own)
         if constant is not None:
@@ -196,24 +225,26 @@ class FileSource(Source):
         symbol = file.parts.get("symbol") or file.parts.get(own or "symbol")
         return None if symbol is None else self._cased(symbol)
 
-    def _probed_symbol(self, file: _File, own: str) -> str | None:
+    def _probed_symbol(self, file: SourceFile, own: str) -> str | None:
         """Look at the names of the columns: without a symbol among them, the file is named after its own."""
         try:
             payloads = unpack(file.name, self._bytes(file), self._entry)
             name = self._file_name(file, payloads[0], own, alone=True)
             if len(payloads) > 1 or name.symbol is not None or self._constant_symbol(own) is not None:
                 return None
-            names = open_rows(payloads[0], self.recipe).names
+            names = self._open(file, payloads[0]).names
             inside = find_symbol_column(names, self.recipe, own, file.name)
         except SourceError:
             return None  # planned like any other; reading it tells what is wrong
         return name.fallback if inside is None else None
 
-    def _symbols_inside(self, file: _File) -> set[str]:
+    def _symbols_inside(self, file: SourceFile) -> set[str]:
         payloads = unpack(file.name, self._bytes(file), self._entry)
         found: set[str] = set()
         for payload in payloads:
-            rows = open_rows(payload, self.recipe)
+            rows = self._open(file, payload)
+            if not rows.names:
+                continue
             position = find_symbol_column(rows.names, self.recipe, None, payload.label)
             if position is None:
                 name = self._file_name(file, payload, None, alone=len(payloads) == 1)
@@ -223,7 +254,7 @@ class FileSource(Source):
                 found |= {symbol for symbol in in_case(column, self.recipe).unique() if symbol}
         return found
 
-    def _file_name(self, file: _File, payload: Payload, own: str | None, *, alone: bool) -> FileName:
+    def _file_name(self, file: SourceFile, payload: Payload, own: str | None, *, alone: bool) -> FileName:
         parts = {**file.parts, **payload.parts}
         constant = self._constant_symbol(own)
         if constant is not None:
@@ -239,7 +270,7 @@ class FileSource(Source):
     def _cased(self, symbol: str) -> str:
         return str(in_case(pl.Series([symbol]), self.recipe)[0])
 
-    def _day_span(self, file: _File) -> Interval | None:
+    def _day_span(self, file: SourceFile) -> Interval | None:
         """Return the day that a file's name promises, where its times are times of that day."""
         rule = self.recipe.time
         of_day = rule.format in CLOCK_FORMATS or (

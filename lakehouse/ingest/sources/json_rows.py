@@ -20,6 +20,7 @@ class JsonRows:
     """The rows of a JSON file. Numbers keep every digit: they are parsed once, into the contract's type."""
 
     textual = True
+    arrow_schema = None
 
     def __init__(self, payload: Payload, recipe: Recipe) -> None:
         """Parse the whole file.

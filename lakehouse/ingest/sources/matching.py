@@ -17,7 +17,7 @@ from lakehouse.schema import TableSchema
 
 TIME_NAMES = (
     "time", "timestamp", "datetime", "date", "date_time", "day", "ts", "t", "event_time", "time_period",
-    "timestamp_utc", "datetime_utc", "observation_date",
+    "timestamp_utc", "datetime_utc", "observation_date", "ts_event",
 )  # fmt: skip
 """Names of a time column."""
 

@@ -12,7 +12,9 @@ import pyarrow as pa
 from lakehouse.errors import ArgumentError, SourceError
 from lakehouse.ingest.sources.cells import Cells
 from lakehouse.ingest.sources.columnar import ParquetRows, arrow_rows
+from lakehouse.ingest.sources.dbn_rows import DbnRows
 from lakehouse.ingest.sources.delimited import DelimitedRows
+from lakehouse.ingest.sources.influx_rows import InfluxRows
 from lakehouse.ingest.sources.instants import to_instants
 from lakehouse.ingest.sources.json_rows import JsonRows
 from lakehouse.ingest.sources.matching import Plan, match_columns, resolve
@@ -70,30 +72,31 @@ def open_rows(payload: Payload, recipe: Recipe) -> Rows:
             return ParquetRows(payload)
         case "arrow":
             return arrow_rows(payload)
+        case "influx":
+            return InfluxRows(payload, recipe)
+        case "dbn":
+            return DbnRows(payload)
         case "json":
             return JsonRows(payload, recipe)
         case _:
             return DelimitedRows(payload, recipe)
 
 
-def read_payload(payload: Payload, name: FileName, schema: TableSchema, recipe: Recipe) -> pl.DataFrame:
+def read_rows(rows: Rows, label: str, name: FileName, schema: TableSchema, recipe: Recipe) -> pl.DataFrame:
     """Return the columns of the contract, then `_raw_` columns, then those that the contract does not know.
 
-    Raises:
-        ArgumentError: the recipe scales a column that nobody knows.
-        SourceError: the file is damaged, lacks a column, or belongs to another symbol.
-    """
-    return read_rows(open_rows(payload, recipe), payload.label, name, schema, recipe)
-
-
-def read_rows(rows: Rows, label: str, name: FileName, schema: TableSchema, recipe: Recipe) -> pl.DataFrame:
-    """Do the same for rows that are open already; `label` stands for them in messages.
+    Args:
+        rows: of one file.
+        label: the file, for messages.
+        name: what the file's name says.
+        schema: the contract's.
+        recipe: how to read it.
 
     Raises:
         ArgumentError: the recipe scales a column that nobody knows.
         SourceError: the rows are damaged, lack a column, or belong to another symbol.
     """
-    _check_targets(schema, recipe)
+    _check_targets(schema, recipe, name)
     constants = _constants(name, schema, recipe, label)
     job = _Job(label, name, schema, recipe, constants, _scales(schema, recipe), rows.textual)
     if not rows.names:
@@ -138,9 +141,9 @@ def _constants(name: FileName, schema: TableSchema, recipe: Recipe, label: str) 
     return {**named, **fixed}
 
 
-def _check_targets(schema: TableSchema, recipe: Recipe) -> None:
+def _check_targets(schema: TableSchema, recipe: Recipe, name: FileName) -> None:
     """Refuse a setting for a column that nobody knows: a misspelt divisor would leave prices as they are."""
-    known = {*schema.names, *recipe.columns.values()}
+    known = {*schema.names, *recipe.columns.values(), *name.parts}
     for key in ("divide", "multiply", "nulls", "as_text", "times"):
         unknown = sorted(target for target in getattr(recipe, key) if resolve(target, schema) not in known)
         if unknown:

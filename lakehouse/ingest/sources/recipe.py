@@ -30,7 +30,7 @@ CLOCK_FORMATS = ("s_since_midnight", "ms_since_midnight")
 
 TIME_FORMATS = ("auto", "iso", *EPOCH_FORMATS, *CLOCK_FORMATS)
 
-Format = Literal["csv", "json", "parquet", "arrow"]
+Format = Literal["csv", "json", "parquet", "arrow", "dbn", "influx"]
 SourceColumn = str | int
 """A column of the file, by name or by position from zero."""
 
@@ -69,6 +69,8 @@ class Recipe:
     """of text files"""
     delimiter: str | None = None
     """of a CSV file; None takes the most frequent of comma, semicolon, tab and bar in the first line"""
+    measurement: str | None = None
+    """which measurement of InfluxDB line protocol to read; None for the only one"""
     quote: str = '"'
     """the quote character of a CSV file"""
     skip_lines: int = 0
@@ -284,10 +286,11 @@ def _time_format(value: Any, where: str) -> str:
 
 
 _READERS = {
-    "format": _choice("csv", "json", "parquet", "arrow"),
+    "format": _choice("csv", "json", "parquet", "arrow", "dbn", "influx"),
     "files": _text,
     "entry": _text,
     "encoding": _text,
+    "measurement": _text,
     "delimiter": _character,
     "quote": _character,
     "skip_lines": _count,

@@ -25,9 +25,17 @@ GROUP = "lakehouse.sources"
 OWN = "quant-lakehouse"
 
 BUILT_IN = {
+    "arctic": "lakehouse.ingest.sources.formats.arctic:ArcticSource",
+    "databento": "lakehouse.ingest.sources.formats.databento:DatabentoSource",
+    "delta": "lakehouse.ingest.sources.formats.delta:DeltaSource",
     "duckdb": "lakehouse.ingest.sources.databases:duckdb",
     "files": "lakehouse.ingest.sources.files:FileSource",
+    "freqtrade": "lakehouse.ingest.sources.formats.freqtrade:FreqtradeSource",
+    "hive": "lakehouse.ingest.sources.formats.hive:HiveSource",
+    "influx": "lakehouse.ingest.sources.formats.influx:InfluxSource",
+    "lean": "lakehouse.ingest.sources.formats.lean:LeanSource",
     "postgresql": "lakehouse.ingest.sources.databases:postgresql",
+    "pysystemtrade": "lakehouse.ingest.sources.formats.pysystemtrade:PysystemtradeSource",
     "sqlite": "lakehouse.ingest.sources.databases:sqlite",
 }
 """Name → object, as in our own entry points: a checkout that is not installed has them too."""

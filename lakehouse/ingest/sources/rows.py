@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 Wish = Literal["integer", "float", "text"]
 """What a text format may parse a column into at once; a column that does not fit comes back as text."""
@@ -19,6 +20,8 @@ class Rows(Protocol):
     """of the columns, in order; they may repeat. () for a file that holds no row and so names nothing"""
     textual: bool
     """whether cells are text in the file (CSV, JSON), so that null is written as a word"""
+    arrow_schema: pa.Schema | None
+    """the columns with the types of the file; None where cells are text"""
 
     def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:
         """Return the columns at these positions, in row order and of one length.

@@ -1,4 +1,4 @@
-"""Take a file out of its wrapping: gzip and zip, told by their first bytes and not by the name."""
+"""Take a file out of its wrapping: gzip, Zstandard and zip, told by their first bytes and not by the name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+
 from lakehouse.errors import SourceError
 from lakehouse.ingest.sources.template import PathTemplate
 
 _TEXT = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _BINARY = {".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow", ".ipc": "arrow"}
-_WRAPPED = (".gz", ".zip")
-DATA_SUFFIXES = (*_TEXT, *_BINARY, *_WRAPPED)
+_LINES = (".lp", ".line", ".influx")
+_DBN = (".dbn", ".frag")
+_WRAPPED = (".gz", ".zst", ".zip")
+DATA_SUFFIXES = (*_TEXT, *_BINARY, *_DBN, *_LINES, *_WRAPPED)
 """Endings of the files that are taken from a folder."""
 
 
@@ -58,6 +62,9 @@ def unpack(
     if data[:2] == b"\x1f\x8b":
         inner = name[:-3] if name.lower().endswith(".gz") else name
         return unpack(inner, _gunzip(label, data), entry, label=label)
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        inner = name[:-4] if name.lower().endswith(".zst") else name
+        return unpack(inner, _unzstd(label, data), entry, label=label)
     if data[:2] == b"PK":
         return _unzip(label, data, entry)
     if name.lower().endswith(_WRAPPED):
@@ -67,7 +74,7 @@ def unpack(
 
 
 def detect_format(payload: Payload) -> str:
-    """Return csv, json, parquet or arrow, from the first bytes and then from the name.
+    """Return csv, json, parquet, arrow, dbn or influx, from the first bytes and then from the name.
 
     Raises:
         SourceError: the content is none of these.
@@ -77,6 +84,10 @@ def detect_format(payload: Payload) -> str:
         return "parquet"
     if data[:6] == b"ARROW1":
         return "arrow"
+    if data[:3] == b"DBN" or suffix in _DBN:
+        return "dbn"
+    if suffix in _LINES:
+        return "influx"
     if suffix in _BINARY:
         kind = "Parquet" if _BINARY[suffix] == "parquet" else "Feather or Arrow IPC"
         raise SourceError(f"{payload.label} is not a {kind} file: its first bytes are {data[:6]!r}.")
@@ -105,6 +116,14 @@ def _gunzip(label: str, data: bytes) -> bytes:
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error) as error:
         raise SourceError(f"{label} is a truncated or damaged gzip file: {error}.") from error
+
+
+def _unzstd(label: str, data: bytes) -> bytes:
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            return bytes(stream.read())
+    except OSError as error:
+        raise SourceError(f"{label} is a truncated or damaged Zstandard file: {error}.") from error
 
 
 def _unzip(label: str, data: bytes, entry: PathTemplate | None) -> list[Payload]:

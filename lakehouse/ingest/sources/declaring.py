@@ -1,0 +1,72 @@
+"""The contract that typed rows would have: the types of their file, under the names that the recipe gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from lakehouse.catalog.contract import Contract
+from lakehouse.catalog.infer import infer_contract
+from lakehouse.ingest.sources.matching import SYMBOL_NAMES, find_symbol_column, normalise
+from lakehouse.ingest.sources.recipe import Recipe
+from lakehouse.ingest.sources.rows import Rows
+from lakehouse.schema import arrow_type
+
+PROPOSED = "sources.rows"
+"""the name of the contract, until a product gives it its own"""
+
+
+def declare(rows: Rows, recipe: Recipe, label: str) -> Contract:
+    """Return the contract of rows that have types; a file without a symbol column is named after its symbol.
+
+    Args:
+        rows: whose `arrow_schema` is not None.
+        recipe: its names, its dropped columns and the zone of its times count.
+        label: the file, for messages.
+
+    Raises:
+        SchemaError: a column has no type of ours, such as a time without a zone.
+        SourceError: several columns have one name.
+    """
+    assert rows.arrow_schema is not None
+    given = {column: target for column, target in recipe.columns.items() if isinstance(column, str)}
+    fields = []
+    for position, field in enumerate(rows.arrow_schema):
+        target = given.get(field.name, recipe.columns.get(position, field.name))
+        if target is not None and field.name not in recipe.drop:
+            fields.append(pa.field(target, _in_zone(field.type, recipe), nullable=True))
+    if find_symbol_column(rows.names, recipe, None, label) is None:
+        fields.insert(0, pa.field("symbol", pa.string()))
+    fields = [_as_symbol(field, recipe) for field in fields]
+    return infer_contract(PROPOSED, pa.schema(fields))
+
+
+def declare_columns(
+    types: Mapping[str, str], *, key: tuple[str, ...] = (), negative_prices: bool = False
+) -> Contract:
+    """Return the contract of columns that are known by themselves.
+
+    Args:
+        types: column → type of ours, in order; `symbol` and `time` have their roles, and are never null.
+        key: columns whose values together are unique.
+        negative_prices: leave out the rule that prices are above zero, which any inferred contract has.
+    """
+    fields = [pa.field(name, arrow_type(kind), nullable=name not in key) for name, kind in types.items()]
+    found = infer_contract(PROPOSED, pa.schema(fields))
+    schema = dataclasses.replace(found.schema, key=key)
+    rules = tuple(rule for rule in found.rules if not (negative_prices and rule.kind == "positive"))
+    return dataclasses.replace(found, schema=schema, rules=rules)
+
+
+def _in_zone(kind: pa.DataType, recipe: Recipe) -> pa.DataType:
+    """Give a zone to times that have none, where the recipe names it: reading makes them UTC."""
+    naive = pa.types.is_timestamp(kind) and kind.tz is None
+    return pa.timestamp(kind.unit, "UTC") if naive and recipe.time.time_zone else kind
+
+
+def _as_symbol(field: pa.Field, recipe: Recipe) -> pa.Field:
+    """Let a symbol of digits be text, where the recipe says that it is."""
+    text = normalise(field.name) in SYMBOL_NAMES and field.name in (*recipe.as_text, "symbol")
+    return field.with_type(pa.string()) if text and pa.types.is_integer(field.type) else field
