@@ -149,9 +149,9 @@ def test_prices_beyond_53_bits_are_rounded_once(tmp_path: Path, contract: Any) -
     header = dbn.Metadata(
         dataset="XNAS.ITCH",
         start=0,
-        stype_in=dbn.SType.RAW_SYMBOL,
-        stype_out=dbn.SType.INSTRUMENT_ID,
-        schema=dbn.Schema.OHLCV_1M,
+        stype_in=dbn.SType.from_str("raw_symbol"),
+        stype_out=dbn.SType.from_str("instrument_id"),
+        schema=dbn.Schema.from_str("ohlcv-1m"),
     )
     (tmp_path / "x.dbn").write_bytes(bytes(header) + bytes(record))
     frame = read_all(tmp_path / "x.dbn")
