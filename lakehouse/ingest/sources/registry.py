@@ -29,6 +29,7 @@ BUILT_IN = {
     "databento": "lakehouse.ingest.sources.formats.databento:DatabentoSource",
     "delta": "lakehouse.ingest.sources.formats.delta:DeltaSource",
     "duckdb": "lakehouse.ingest.sources.databases:duckdb",
+    "exchange": "lakehouse.ingest.sources.exchanges:open_exchange",
     "files": "lakehouse.ingest.sources.files:FileSource",
     "freqtrade": "lakehouse.ingest.sources.formats.freqtrade:FreqtradeSource",
     "hive": "lakehouse.ingest.sources.formats.hive:HiveSource",

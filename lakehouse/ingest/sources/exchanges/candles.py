@@ -1,0 +1,77 @@
+"""All candles of an interval, page by page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from lakehouse.errors import SourceError
+from lakehouse.ingest.sources.exchanges.client import Client
+from lakehouse.ingest.sources.exchanges.frames import Frame
+from lakehouse.times import Interval, to_iso
+
+REACH = {"kraken": 720, "krakenfutures": 5000}
+"""Newest candles beyond which an exchange gives none, whatever it is asked for."""
+
+_NS_PER_MS = 1_000_000
+_PAGE = 500
+_NAMES = ("time", "open", "high", "low", "close", "volume")
+
+
+def fetch_candles(client: Client, symbol: str, timeframe: str, interval: Interval) -> pa.Table:
+    """Return candles that open in the interval, oldest first: time in int64 ms, the rest float64.
+
+    A page never has to be full: the next one starts behind the last candle of this one, or behind the whole
+    window if it was empty. So neither a gap in trading nor a limit that is lower than promised loses one.
+
+    Raises:
+        SourceError: the exchange can not be asked, or gives two candles of one time.
+    """
+    frame = Frame.parse(timeframe)
+    size = client.limit(symbol, "fetchOHLCV", _PAGE)
+    first, end = -(-interval.start // _NS_PER_MS), -(-interval.end // _NS_PER_MS)
+    shortest = frame.shortest_ns // _NS_PER_MS
+    found: dict[int, list[Any]] = {}
+    while first < end:
+        window = min(first + size * shortest, end)
+        page = _page(client, symbol, timeframe, first, size)
+        inside = [candle for candle in page if first <= candle[0] < window]
+        for candle in inside:
+            if found.setdefault(candle[0], candle) != candle:
+                moment = to_iso(candle[0] * _NS_PER_MS)
+                raise SourceError(f"{symbol}: two different candles of {moment}.", temporary=True)
+        first = max(candle[0] for candle in inside) + shortest if inside else window
+    return _table([found[time] for time in sorted(found)])
+
+
+def check_reach(exchange: str, timeframe: str, interval: Interval, now: int) -> None:
+    """Refuse what an exchange would answer with newer candles.
+
+    Raises:
+        SourceError: the interval starts too early.
+    """
+    if exchange not in REACH:
+        return
+    # One less: the newest one is not finished.
+    earliest = now - (REACH[exchange] - 1) * Frame.parse(timeframe).shortest_ns
+    if interval.start < earliest:
+        raise SourceError(
+            f"{exchange} gives only its last {REACH[exchange]} candles of {timeframe}, since "
+            f"{to_iso(earliest)}; {to_iso(interval.start)} is before.",
+            hint="Ask for a later start or longer candles, or load its trades, which go back to the first.",
+        )
+
+
+def _page(client: Client, symbol: str, timeframe: str, first: int, size: int) -> list[list[Any]]:
+    page = client.rows(lambda exchange: exchange.fetch_ohlcv(symbol, timeframe, first, size))
+    if not all(isinstance(candle, list) and isinstance(candle[0], int) for candle in page):
+        raise SourceError(f"The answer for {symbol} {timeframe} holds no candles.", temporary=True)
+    return page
+
+
+def _table(candles: list[list[Any]]) -> pa.Table:
+    kinds = (pa.int64(), *[pa.float64()] * 5)
+    columns = [[candle[place] for candle in candles] for place in range(len(_NAMES))]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    return pa.Table.from_arrays(arrays, names=list(_NAMES))
