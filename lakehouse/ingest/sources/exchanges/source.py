@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
-from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.exchanges.candles import check_reach, fetch_candles
 from lakehouse.ingest.sources.exchanges.client import Client
 from lakehouse.ingest.sources.exchanges.frames import Frame, cells
 from lakehouse.ingest.sources.exchanges.trades import check_known, fetch_trades
+from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.sources.recipe import Recipe, TimeRule
 from lakehouse.ingest.sources.tables import fit_table, identity
 from lakehouse.schema import TableSchema
