@@ -48,6 +48,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     "spike": RuleKind((1, 1), NUMBERS, required={"window": "window", "threshold": "positive number"}),
     "jump": RuleKind((1, 1), NUMBERS, required={"max_change": "positive number"}, needs_time=True),
     "stale": RuleKind((1, 1), required={"max_rows": "count"}, needs_time=True),
+    "spacing": RuleKind((1, 1), NUMBERS, required={"min_gap": "duration"}, needs_time=True),
     "adjusted": RuleKind((3, 3), NUMBERS, optional={"tolerance": "positive number"}, needs_time=True),
     "gap": RuleKind(required={"max_gap": "duration"}, optional={"calendar": "calendar"}, needs_time=True),
     "session": RuleKind(required={"calendar": "calendar"}, needs_time=True),
@@ -79,6 +80,7 @@ class Rule:
     - `spike`: |value - rolling median of `window` rows| <= `threshold` * 1.4826 * MAD, per symbol.
     - `jump`: |value - previous value of the symbol| <= `max_change` * |previous value|.
     - `stale`: a value of a symbol stands for at most `max_rows` rows one after the other.
+    - `spacing`: at least `min_gap` between rows of a symbol whose value is neither null nor zero.
     - `adjusted`: columns close, adjusted close and dividend; adjusted / close changes by the dividend alone.
     - `gap`: at most `max_gap` (such as "3d") between consecutive rows of a symbol; with a `calendar`, counted
       in sessions of a day each (dates), or in the time in which the exchange is open (timestamps).
@@ -180,8 +182,8 @@ def _check_arguments(rule: Rule, kind: RuleKind) -> None:
         _check_bounds(rule)
     if rule.kind == "agrees" and not {"absolute", "relative"} & rule.arguments.keys():
         raise _broken(rule, "agrees needs absolute, relative or both", choices)
-    if "max_gap" in rule.arguments:
-        parse_duration(rule.arguments["max_gap"], of=f"max_gap of rule {rule.name!r}")
+    for name in {"max_gap", "min_gap"} & rule.arguments.keys():
+        parse_duration(rule.arguments[name], of=f"{name} of rule {rule.name!r}")
     if "product" in rule.arguments:
         _check_product(rule)
     if "expression" in rule.arguments:

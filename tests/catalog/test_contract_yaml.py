@@ -136,6 +136,7 @@ def test_every_kind_of_rule_comes_back(bars: Contract) -> None:
         Rule("spike", "spike", ("close",), {"window": 21, "threshold": 8.5}),
         Rule("jump", "jump", ("close",), {"max_change": 0.5}),
         Rule("stale", "stale", ("close",), {"max_rows": 5}),
+        Rule("spacing", "spacing", ("close",), {"min_gap": "14d"}),
         Rule("adjusted", "adjusted", ("close", "open", "volume"), {"tolerance": 0.001}),
         Rule("gap", "gap", (), {"max_gap": "3d", "calendar": "XNYS"}),
         Rule("session", "session", (), {"calendar": "mon-fri 09:30-16:00 America/New_York"}),

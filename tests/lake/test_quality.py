@@ -101,6 +101,12 @@ def test_rules_see_the_rows_before_a_range(lake: lakehouse.Lake) -> None:
     assert look(lake, start="2024-06-02").failures == ()
 
 
+def test_a_rule_that_looks_back_in_time_sees_every_row_of_that_time(lake: lakehouse.Lake) -> None:
+    rule = Rule("twice", "spacing", ("close",), {"min_gap": "10d"}, "warn")
+    product_of(lake, closes({"A": [2, *[0] * 8, 3]}), rules=(rule,))
+    assert [each.stored for each in look(lake, start="2024-02-07").failures] == [1]
+
+
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_groups_of_symbols_do_not_change_the_answer(
     lake: lakehouse.Lake, monkeypatch: pytest.MonkeyPatch, rows: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from lakehouse.catalog.durations import parse_duration
 from lakehouse.ingest.rules import evaluate_rules
 from lakehouse.ingest.rules.arguments import NANOSECONDS
 from lakehouse.partitions.layout import period_starts
@@ -63,12 +64,13 @@ def judge_stored(
     rules = [rule for rule in contract.rules if rule.kind != "monotonic_time"]
     parts, broken = [], Counter[str]()
     for group in _groups(state, rules, symbols, interval):
-        frame, before = _read(state, rules, group, interval)
-        flags = evaluate_rules(_widened(frame, state, contract), rules, contract.schema, others)
-        inside = {name: flag.to_numpy()[before:] for name, flag in flags.items()}
-        broken.update({name: int(flag.sum()) for name, flag in inside.items()})
-        failed = np.logical_or.reduce(list(inside.values())) if inside else np.zeros(frame.height, np.bool_)
-        parts.append(_by_partition(frame[before:], state, failed))
+        frame = _read(state, rules, group, interval)
+        inside = times_ns(frame, state.schema) >= interval.start
+        judged = evaluate_rules(_widened(frame, state, contract), rules, contract.schema, others)
+        flags = {name: flag.to_numpy()[inside] for name, flag in judged.items()}
+        broken.update({name: int(flag.sum()) for name, flag in flags.items()})
+        failed = np.logical_or.reduce([np.zeros(int(inside.sum()), np.bool_), *flags.values()])
+        parts.append(_by_partition(frame.filter(inside), state, failed))
     counted = pl.concat(parts) if parts else pl.DataFrame(schema=PARTITION)
     return counted, broken
 
@@ -105,15 +107,16 @@ def _by_partition(frame: pl.DataFrame, state: TableState, failed: np.ndarray) ->
 
 def _read(
     state: TableState, rules: Sequence[Rule], symbols: Sequence[str] | None, interval: Interval
-) -> tuple[pl.DataFrame, int]:
-    """Return the rows of a group after those before the interval that rules need, and the number of these."""
+) -> pl.DataFrame:
+    """Return the rows of a group, and those before the interval that rules look at."""
     columns = _columns(state.schema, rules)
-    rows = Scan(state, symbols=symbols, interval=interval, columns=columns).read().to_polars()
+    begin = max(MIN_NS, interval.start - _time_back(rules))
+    wide = Interval(begin, interval.end)
+    rows = Scan(state, symbols=symbols, interval=wide, columns=columns).read().to_polars()
     back = _rows_back(rules)
-    if not back or interval.start == MIN_NS or state.schema.time is None:
-        return rows, 0
-    before = read_before(state, interval.start, back, symbols=symbols, columns=columns).to_polars()
-    return pl.concat([before, rows]), before.height
+    if not back or begin == MIN_NS or state.schema.time is None:
+        return rows
+    return pl.concat([read_before(state, begin, back, symbols=symbols, columns=columns).to_polars(), rows])
 
 
 def _widened(frame: pl.DataFrame, state: TableState, contract: Contract) -> pl.DataFrame:
@@ -127,6 +130,12 @@ def _rows_back(rules: Sequence[Rule]) -> int:
     """Return how many rows before an interval its rules look at."""
     looking = [rule for rule in rules if rule.kind in _LOOK_BACK]
     return max((_ROOM * int(rule.arguments.get(_LOOK_BACK[rule.kind], 1)) for rule in looking), default=0)
+
+
+def _time_back(rules: Sequence[Rule]) -> int:
+    """Return for how many nanoseconds before an interval its rules look at every row."""
+    spans = (rule.arguments["min_gap"] for rule in rules if rule.kind == "spacing")
+    return max(map(parse_duration, spans), default=0)
 
 
 def _columns(schema: TableSchema, rules: Sequence[Rule]) -> list[str]:

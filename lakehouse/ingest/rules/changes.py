@@ -1,4 +1,4 @@
-"""Rules on how a value of a symbol changes from row to row: jump, stale, adjusted."""
+"""Rules on how a value of a symbol changes from row to row: jump, stale, spacing, adjusted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from lakehouse.ingest.rules.arguments import columns_of, time_of
+from lakehouse.catalog.durations import parse_duration
+from lakehouse.ingest.rules.arguments import NANOSECONDS, columns_of, time_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +64,27 @@ def stale(rule: Rule, schema: TableSchema) -> OrderedRule:
         run: NDArray[np.int64] = number - np.maximum.accumulate(np.where(starts, number, 0))
         long: NDArray[np.bool_] = run >= most
         return long
+
+    return judge
+
+
+def spacing(rule: Rule, schema: TableSchema) -> OrderedRule:
+    """Return which rows with a value come less than `min_gap` after the row with a value before them.
+
+    Null, NaN and zero are no values: dividends and splits, one of which a vendor may give twice, stand in
+    columns of zeros.
+    """
+    unit = NANOSECONDS[time_of(rule, schema).type]
+    (column,) = columns_of(rule, schema)
+    least = parse_duration(rule.arguments["min_gap"])
+
+    def judge(frame: pl.DataFrame, order: RowOrder) -> NDArray[np.bool_]:
+        values = np.nan_to_num(floats(frame[column.name], order), nan=0.0)
+        places = np.flatnonzero(values)
+        symbol, elapsed = np.cumsum(order.first)[places], np.diff(order.times[places])
+        broken = np.zeros(len(values), np.bool_)
+        broken[places[1:]] = (elapsed * unit < least) & (symbol[1:] == symbol[:-1])
+        return broken
 
     return judge
 

@@ -39,6 +39,7 @@ JUDGES: Mapping[str, Judge] = {
     "spike": Judge(spike.spike, per_row=False),
     "jump": Judge(changes.jump, per_row=False),
     "stale": Judge(changes.stale, per_row=False),
+    "spacing": Judge(changes.spacing, per_row=False),
     "adjusted": Judge(changes.adjusted, per_row=False),
     "gap": Judge(sequence.gap, per_row=False),
     "session": Judge(sequence.session),

@@ -71,6 +71,19 @@ def test_a_value_is_stale_after_so_many_equal_ones(rows: list[Row], most: int) -
     assert judge(Rule("r", "stale", ("price",), {"max_rows": most}), rows) == expected
 
 
+@given(ROWS)
+def test_values_keep_their_distance_from_the_last_one_that_is_not_zero(rows: list[Row]) -> None:
+    expected = [False] * len(rows)
+    for symbol in "AB":
+        last: int | None = None
+        for at in in_order(rows, symbol):
+            value = rows[at][2]
+            if value and not math.isnan(value):
+                expected[at] = last is not None and rows[at][1] - last < 3
+                last = rows[at][1]
+    assert judge(Rule("r", "spacing", ("price",), {"min_gap": "3us"}), rows) == expected
+
+
 def test_texts_can_be_stale() -> None:
     schema = TableSchema(SCHEMA.columns, "symbol", "time")
     frame = pl.DataFrame({"symbol": ["A", "A", "B"], "time": [0, 1, 2]}, schema_overrides={"time": pl.Int64})

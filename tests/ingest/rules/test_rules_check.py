@@ -35,6 +35,7 @@ GOOD = [
     Rule("late", "monotonic_time"),
     Rule("doubled", "jump", ("close",), {"max_change": 0.5}),
     Rule("frozen", "stale", ("close",), {"max_rows": 5}),
+    Rule("twice", "spacing", ("close",), {"min_gap": "14d"}),
     Rule("dividends", "adjusted", ("close", "open", "high"), {"tolerance": 0.01}),
     Rule("missing", "gap", (), {"max_gap": "5min", "calendar": "mon-fri 09:30-16:00 America/New_York"}),
     Rule("closed", "session", (), {"calendar": "mon-fri"}),
@@ -56,7 +57,7 @@ def test_a_rule_of_every_kind_passes() -> None:
 
 def test_kinds_that_need_other_rows_are_told_apart() -> None:
     assert set(JUDGES) - ROW_KINDS == {
-        *("spike", "jump", "stale", "adjusted", "gap", "monotonic_time"),
+        *("spike", "jump", "stale", "spacing", "adjusted", "gap", "monotonic_time"),
         *("distinct", "known", "agrees"),
     }
 
