@@ -35,3 +35,28 @@ def test_a_source_that_can_not_be_loaded_is_listed_with_its_error(
     broken = [row for row in ran.json["sources"] if row["error"]]
     assert ran.code == 1
     assert [(row["name"], row["by"]) for row in broken] == [("vendor", "broken-vendor")]
+
+
+def test_create_and_backfill_take_a_source_by_name(lake: Run, tmp_path: Path) -> None:
+    assert lake("init").code == 0
+    place = tmp_path / "adjusted_prices_csv"
+    place.mkdir()
+    (place / "CORN.csv").write_text("DATETIME,price\n2024-01-02 23:00:00,-1.5\n")
+    made = lake("create", "futures.adjusted", "--like", f"pysystemtrade:{place}", "--json").json
+    assert (made["symbol"], made["time"], made["key"]) == ("symbol", "time", ["symbol", "time"])
+    assert lake("backfill", "futures.adjusted", f"pysystemtrade:{place}", "--json").json["accepted"] == 1
+
+
+def test_create_refuses_what_a_source_says_itself(lake: Run, tmp_path: Path) -> None:
+    assert lake("init").code == 0
+    ran = lake("create", "futures.adjusted", "--like", f"pysystemtrade:{tmp_path}", "--time-zone", "UTC")
+    assert ran.code == 1
+    assert "declares its columns itself" in ran.err
+
+
+def test_backfill_names_the_sources_that_there_are(lake: Run) -> None:
+    assert lake("init").code == 0
+    ran = lake("backfill", "futures.adjusted", "pysystemtrad:/data")
+    assert ran.code == 1
+    assert "Unknown source 'pysystemtrad'" in ran.err
+    assert "Did you mean pysystemtrade" in ran.err

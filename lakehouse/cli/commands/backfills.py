@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _MB = 1_000_000
 _BACKFILL_NOTES = """\
-SOURCE is a file, a folder, a glob, or a template such as 'bars/{symbol}.csv.gz'. Columns are
-matched by name; a recipe (a YAML or TOML file, or the name of a shipped one) says what the headers
-do not. What is in the product already is skipped: an interrupted run goes on where it stopped, a
-repeated one writes nothing, and several processes that run the same command share the work. The
-exit code is 0 when every chunk is in the product, 1 when some could not be loaded, and 130 after
-ctrl-C."""
+SOURCE is a file, a folder, a glob, or a template such as 'bars/{symbol}.csv.gz', or NAME:LOCATION
+of a source that `lake sources` lists. Columns are matched by name; a recipe (a YAML or TOML file,
+or the name of a shipped one) says what the headers do not. What is in the product already is
+skipped: an interrupted run goes on where it stopped, a repeated one writes nothing, and several
+processes that run the same command share the work. The exit code is 0 when every chunk is in the
+product, 1 when some could not be loaded, and 130 after ctrl-C."""
 _STATUS_NOTES = """\
 Running are the chunks that a living process has claimed; failed are those that could not be
 loaded, each with its newest error: lake backfill PRODUCT SOURCE --retry-failed."""

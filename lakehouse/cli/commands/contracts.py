@@ -29,12 +29,16 @@ def add_commands(commands: Commands) -> None:
         notes=_CREATE_NOTES,
         examples=(
             "create market_data.bars_1d --like AAPL.csv --symbol-from-name",
+            "create market_data.bars_1m --like lean:data/equity/usa/minute",
             "create market_data.trades --like trades.parquet --owner market-data-team",
         ),
     )
     parser.add_argument("product", metavar="NAME", help="domain.product")
     parser.add_argument(
-        "--like", metavar="FILE", required=True, help="CSV, JSON, Parquet or Feather, also .gz or .zip"
+        "--like",
+        metavar="FILE",
+        required=True,
+        help="CSV, JSON, Parquet or Feather, also .gz or .zip; or NAME:LOCATION of a source",
     )
     parser.add_argument(
         "--key", metavar="A,B", help="columns whose values together are unique; by default inferred"
@@ -64,16 +68,14 @@ def add_commands(commands: Commands) -> None:
 
 
 def create(options: argparse.Namespace) -> Reply:
-    """Make a product from a file."""
+    """Make a product from a file, or from what a source declares."""
     from lakehouse.cli.reply import Grid, Reply
-    from lakehouse.cli.sample import read_sample
 
     lake = open_lake(options)
-    frame = read_sample(options.like, time_zone=options.time_zone, name_as_symbol=options.symbol_from_name)
     given = {"layout": options.layout, "owners": tuple(options.owner), "description": options.description}
     changes = {name: value for name, value in given.items() if value}
     key = options.key.split(",") if options.key else None
-    contract = lake.create(options.product, like=frame, key=key, **changes).contract
+    contract = lake.create(options.product, like=_shown(options), key=key, **changes).contract
     schema = contract.schema
     columns = [
         {"column": column.name, "type": column.type, "nullable": column.nullable} for column in schema.columns
@@ -89,6 +91,22 @@ def create(options: argparse.Namespace) -> Reply:
     roles = ", ".join(f"{role} {document[role] or 'none'}" for role in ("symbol", "time"))
     lines = [f"Made {contract.name} {contract.version}: {roles}, key {', '.join(schema.key) or 'none'}."]
     return Reply(document, [*lines, Grid(columns, ("column", "type", "nullable"))])
+
+
+def _shown(options: argparse.Namespace) -> Any:
+    """Return the named source, or a frame of the file, after whose columns the product is made."""
+    from lakehouse.cli.sample import read_sample
+    from lakehouse.errors import ArgumentError
+    from lakehouse.ingest import sources
+
+    if not sources.is_named(options.like):
+        return read_sample(options.like, time_zone=options.time_zone, name_as_symbol=options.symbol_from_name)
+    if options.time_zone or options.symbol_from_name:
+        raise ArgumentError(
+            f"The source {options.like} declares its columns itself.",
+            hint="Leave --time-zone and --symbol-from-name out.",
+        )
+    return sources.open(options.like)
 
 
 def apply(options: argparse.Namespace) -> Reply:

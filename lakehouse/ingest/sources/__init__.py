@@ -4,7 +4,7 @@ from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.documents import shipped_recipes
 from lakehouse.ingest.sources.files import FileSource
 from lakehouse.ingest.sources.recipe import Recipe, TimeRule
-from lakehouse.ingest.sources.registry import InstalledSource, as_source
+from lakehouse.ingest.sources.registry import InstalledSource, as_source, is_named
 from lakehouse.ingest.sources.registry import installed_sources as installed
 from lakehouse.ingest.sources.registry import open_source as open
 from lakehouse.ingest.sources.tables import fit_table, identity
@@ -20,6 +20,7 @@ __all__ = [
     "fit_table",
     "identity",
     "installed",
+    "is_named",
     "open",
     "shipped_recipes",
 ]

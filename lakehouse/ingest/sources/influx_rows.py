@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import SourceError
+from lakehouse.ingest.sources.line_layout import Layout, read_layout
 from lakehouse.ingest.sources.line_protocol import LineError, Point, Value, read_points
 from lakehouse.ingest.sources.recipe import EPOCH_FORMATS, Recipe
 from lakehouse.ingest.sources.rows import Wish
@@ -41,37 +42,56 @@ class InfluxRows:
                 changes its kind.
         """
         self._label = payload.label
-        points = self._chosen(self._parse(payload, recipe.encoding), recipe.measurement)
-        tags = list(dict.fromkeys(key for point in points for key in point.tags))
-        kinds = self._kinds(points)
-        self.names: tuple[str, ...] = ("time", *tags, *kinds) if points else ()
-        doubled = sorted({name for name in self.names if self.names.count(name) > 1})
-        if doubled:
-            raise SourceError(
-                f"{self._label} has several columns called {doubled[0]!r}: tags, fields and time."
-            )
-        arrow = [
-            pa.timestamp("ns", "UTC"),
-            *[pa.string()] * len(tags),
-            *(_KINDS[kind][1] for kind in kinds.values()),
-        ]
-        self.arrow_schema: pa.Schema | None = pa.schema(list(zip(self.names, arrow, strict=False)))
-        unit = recipe.time.format if recipe.time.format in EPOCH_FORMATS else "ns"
-        self._columns = [self._times(points, _NS_PER_UNIT[unit])]
-        self._columns += [
-            pl.Series([point.tags.get(key) for point in points], dtype=pl.String) for key in tags
-        ]
-        self._columns += [_field(points, key, kind) for key, kind in kinds.items()]
+        text = self._decode(payload, recipe.encoding)
+        layout = read_layout(text)
+        if layout is None:
+            points = self._chosen(self._parse(text), recipe.measurement)
+            layout = self._gathered(points) if points else None
+        elif recipe.measurement not in (None, layout.measurement):
+            raise self._unknown(recipe.measurement, [layout.measurement])
+        self.names: tuple[str, ...] = ()
+        self.arrow_schema: pa.Schema | None = pa.schema([])
+        if layout is not None:
+            self._keep(layout, recipe.time.format)
 
     def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:
         """See `Rows.columns`; types are those of the protocol."""
         return {position: self._columns[position] for position in wishes}
 
-    def _parse(self, payload: Payload, encoding: str) -> list[Point]:
+    def _keep(self, layout: Layout, form: str) -> None:
+        self.names = ("time", *layout.tags, *layout.fields)
+        doubled = sorted({name for name in self.names if self.names.count(name) > 1})
+        if doubled:
+            raise SourceError(
+                f"{self._label} has several columns called {doubled[0]!r}: tags, fields and time."
+            )
+        types = [*[pa.string()] * len(layout.tags), *(_KINDS[kind][1] for kind, _ in layout.fields.values())]
+        typed = zip(self.names, [pa.timestamp("ns", "UTC"), *types], strict=True)
+        self.arrow_schema = pa.schema(list(typed))
+        times = self._instants(layout.times, form if form in EPOCH_FORMATS else "ns")
+        self._columns = [times, *layout.tags.values(), *(series for _, series in layout.fields.values())]
+
+    def _gathered(self, points: Sequence[Point]) -> Layout:
+        """Put points into columns; a tag or field that one lacks is null there."""
+        kinds = self._kinds(points)
+        tags = dict.fromkeys(key for point in points for key in point.tags)
+        texts = {key: pl.Series([point.tags.get(key) for point in points], dtype=pl.String) for key in tags}
+        fields = {key: (kind, _field(points, key, kind)) for key, kind in kinds.items()}
+        for point in points:
+            if point.time is not None and abs(point.time) >= MAX_NS:
+                raise self._beyond(point.time)
+        times = pl.Series([point.time for point in points], dtype=pl.Int64)
+        return Layout(points[0].measurement, texts, fields, times)
+
+    def _decode(self, payload: Payload, encoding: str) -> str:
         try:
-            return list(read_points(payload.data.decode(encoding)))
+            return payload.data.decode(encoding)
         except (UnicodeError, LookupError) as error:
             raise SourceError(f"{self._label} is not {encoding}: {error}.") from error
+
+    def _parse(self, text: str) -> list[Point]:
+        try:
+            return list(read_points(text))
         except LineError as error:
             raise SourceError(f"{self._label}, {error}.") from error
 
@@ -83,7 +103,7 @@ class InfluxRows:
                 hint=f"Choose one in the recipe: measurement: {found[0]}.",
             )
         if wanted is not None and found and wanted not in found:
-            raise SourceError(f"{self._label} has no measurement {wanted!r}; it has {', '.join(found[:12])}.")
+            raise self._unknown(wanted, found)
         return [point for point in points if wanted is None or point.measurement == wanted]
 
     def _kinds(self, points: Sequence[Point]) -> dict[str, str]:
@@ -103,15 +123,21 @@ class InfluxRows:
         if limit and not (0 if kind == "unsigned" else -limit) <= int(value) < limit:
             raise SourceError(f"{self._label}, line {line}: the field {key!r} is too large: {value}.")
 
-    def _times(self, points: Sequence[Point], unit: int) -> pl.Series:
-        for point in points:
-            if point.time is not None and abs(point.time) * unit >= MAX_NS:
-                raise SourceError(
-                    f"{self._label}, line {point.number}: no time that nanoseconds can count: {point.time}.",
-                    hint="Say the unit in the recipe, e.g. time: {format: ms}.",
-                )
-        ticks = [None if point.time is None else point.time * unit for point in points]
-        return pl.Series(ticks, dtype=pl.Int64).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+    def _instants(self, times: pl.Series, unit: str) -> pl.Series:
+        size = _NS_PER_UNIT[unit]
+        beyond = times.filter(times.is_not_null() & ~times.is_between(-(MAX_NS // size), MAX_NS // size))
+        if beyond.len():
+            raise self._beyond(beyond[0])
+        return (times * size).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+
+    def _beyond(self, time: int) -> SourceError:
+        return SourceError(
+            f"{self._label}: no time that nanoseconds can count: {time}.",
+            hint="Say the unit in the recipe, e.g. time: {format: ms}.",
+        )
+
+    def _unknown(self, wanted: str | None, found: Sequence[str]) -> SourceError:
+        return SourceError(f"{self._label} has no measurement {wanted!r}; it has {', '.join(found[:12])}.")
 
 
 def _field(points: Sequence[Point], key: str, kind: str) -> pl.Series:

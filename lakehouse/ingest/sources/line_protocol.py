@@ -42,12 +42,12 @@ _KEY = re.compile(rf"({_NAME})=")
 _TEXT = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _PLAIN = re.compile(r"[^, \n]+")
 _BLANKS = re.compile(" *")
-_TIME = re.compile(r" +(-?\d+)")
+_TIME = re.compile(r" +(-?[0-9]+)")
 _END = re.compile(r"[ \r]*(?:\n|\Z)")
 _SKIPPED = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
-_FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_INTEGER = re.compile(r"([+-]?\d+)i")
-_UNSIGNED = re.compile(r"(\d+)u")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"([+-]?[0-9]+)i")
+_UNSIGNED = re.compile(r"([0-9]+)u")
 _FLAGS = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), True),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),

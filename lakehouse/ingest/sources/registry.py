@@ -125,6 +125,17 @@ def open_source(location: str | Path, /, **options: Any) -> Source:
     return _opened(claims[0], named[2], options)
 
 
+def is_named(location: str) -> bool:
+    """Say whether a text begins with the name of an installed source, as `lean:/data` does.
+
+    Examples:
+        >>> is_named("lean:/data/lean"), is_named("bars/IBM.csv")
+        (True, False)
+    """
+    named = _NAMED.fullmatch(location)
+    return named is not None and named[1].lower() in {source.name for source in installed_sources()}
+
+
 def as_source(source: Source | str | Path, recipe: Any = None) -> Source:
     """Return a source as it is, and open a location; see `open_source`.
 

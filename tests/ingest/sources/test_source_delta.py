@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,8 @@ def test_it_reads_a_table_of_a_lake_of_ours(tmp_path: Path) -> None:
     schema = product.contract.schema
     frames = [pl.DataFrame(source.read(chunk, schema)) for chunk in source.chunks(schema, None, Interval())]
     assert pl.concat(frames).sort("symbol")["price"].to_list() == [1.0, 0.0]
+
+
+def test_it_can_be_sent_to_another_process(table: str) -> None:
+    source = DeltaSource(table, version=1)
+    assert pickle.loads(pickle.dumps(source)).symbols() == source.symbols()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import ArgumentError, SourceError
 from lakehouse.ingest.sources.formats.influx import InfluxSource
+from lakehouse.ingest.sources.line_layout import read_layout
 from lakehouse.ingest.sources.line_protocol import read_points
 from lakehouse.times import Interval
 
@@ -117,11 +118,13 @@ def test_what_is_written_by_the_rules_is_read_back(tags: dict[str, str], fields:
         ("m a=-1u 5", "line 2: not a value"),
         ("m time=1 5", "several columns called 'time'"),
         ("m,a=1 a=1 5", "several columns called 'a'"),
-        ("m a=1 99999999999999999999", "line 2: no time that nanoseconds can count"),
+        ("m a=1 99999999999999999999", "points.lp: no time that nanoseconds can count"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, contract: Any, line: str, message: str) -> None:
-    with pytest.raises(SourceError, match=r"points\.lp.*" + message.replace("(", r"\(")):
+    with pytest.raises(
+        SourceError, match=r"points\.lp.*" + message.removeprefix("points.lp").replace("(", r"\(")
+    ):
         read(tmp_path, contract("a float64"), f"m a=2 1\n{line}")
 
 
@@ -131,6 +134,34 @@ def test_the_precision_is_said_not_guessed(tmp_path: Path, contract: Any) -> Non
     assert read(tmp_path, contract("a float64"), text)["time"].dt.epoch("ns").to_list() == [1704196800]
     with pytest.raises(ArgumentError, match="precision must be one of s, ms, us, ns; got 'h'"):
         read(tmp_path, contract("a float64"), text, precision="h")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("IBM日-", min_size=1), st.floats(allow_nan=False, allow_infinity=False),
+            st.integers(-(2**63), 2**63 - 1), st.booleans(), st.integers(-(2**62), 2**62),
+        ),
+        min_size=1,
+    )
+)  # fmt: skip
+def test_lines_that_are_all_alike_read_as_one_by_one(rows: list[tuple[Any, ...]]) -> None:
+    text = "".join(f"m,s={s} p={p!r},n={n}i,f={str(f).lower()} {time}\n" for s, p, n, f, time in rows)
+    layout = read_layout(text)
+    assert layout is not None
+    points = list(read_points(text))
+    assert layout.tags["s"].to_list() == [point.tags["s"] for point in points] == [row[0] for row in rows]
+    for place, name in enumerate("pnf", start=1):
+        values = [point.fields[name][1] for point in points]
+        assert layout.fields[name][1].to_list() == values == [row[place] for row in rows]
+    assert layout.times.to_list() == [point.time for point in points]
+
+
+@pytest.mark.parametrize(
+    "second", ["m p=1 5", "m,s=X p=1i 5", "m,s=X p=1", 'm,s=X p="x" 5', "n,s=X p=1 5", ""]
+)
+def test_lines_of_another_layout_are_left_to_the_strict_reader(second: str) -> None:
+    assert read_layout("m,s=X p=1 5\n" + second + "\n") is None
 
 
 def test_one_measurement_is_chosen(tmp_path: Path, contract: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -150,3 +151,12 @@ def test_listing_the_sources_imports_none_of_their_libraries() -> None:
         f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_sources_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    (tmp_path / "symbol=IBM").mkdir()
+    (tmp_path / "symbol=IBM" / "0.csv").write_text("date,close\n2024-01-02,161.14\n")
+    (tmp_path / "daily.lp").write_text("m,symbol=GE close=1 5\n")
+    for location in (f"files:{tmp_path}/symbol=IBM", f"hive:{tmp_path}", f"influx:{tmp_path}/*.lp"):
+        source = lakehouse.sources.open(location)
+        assert pickle.loads(pickle.dumps(source)).symbols() == source.symbols()
