@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.errors import ArgumentError, MissingExtraError, NotFoundError
+from lakehouse.errors import ArgumentError
+from lakehouse.ingest.exchanges import exchange_calendar
 from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY, Interval
 
 _DAYS = 2
@@ -48,24 +48,10 @@ def sessions_of(calendar: str, interval: Interval) -> tuple[Session, ...]:
         ArgumentError: it has no session in the interval.
         MissingExtraError: exchange-calendars is not installed.
     """
-    try:
-        import exchange_calendars
-    except ImportError as error:
-        raise MissingExtraError.of("exchange_calendars", "calendars") from error
-    known = exchange_calendars.get_calendar_names(include_aliases=True)
-    if calendar not in known:
-        raise NotFoundError.among("calendar", calendar, known)
-    bounds = {
-        "start": None if interval.start == MIN_NS else _date(interval.start, -_DAYS),
-        "end": None if interval.end == MAX_NS else _date(interval.end, _DAYS),
-    }
-    try:
-        with warnings.catch_warnings():  # exchange-calendars 4.13 asks pandas 3 for what pandas 4 changes
-            warnings.simplefilter("ignore", DeprecationWarning)
-            found = exchange_calendars.get_calendar(calendar, **bounds)
-            opens, closes = found.opens_nanos, found.closes_nanos
-    except (ValueError, exchange_calendars.errors.CalendarError) as error:  # out of bounds, or no session
-        raise ArgumentError(f"The calendar {calendar} does not reach over the interval: {error}") from error
+    start = None if interval.start == MIN_NS else _date(interval.start, -_DAYS)
+    end = None if interval.end == MAX_NS else _date(interval.end, _DAYS)
+    found = exchange_calendar(calendar, start, end)
+    opens, closes = found.opens_nanos, found.closes_nanos
     days = found.sessions.to_numpy().astype("datetime64[ns]").astype(np.int64)
     sessions = tuple(
         Session(str(np.datetime64(day, "ns").astype("datetime64[D]")), day, first, last)

@@ -6,14 +6,14 @@ else follows from two searches in sorted arrays, so that millions of rows cost m
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lakehouse.errors import MissingExtraError, NotFoundError
+from lakehouse.errors import NotFoundError
+from lakehouse.ingest.exchanges import exchange_calendar
 from lakehouse.ingest.rules.arguments import broken_rule
 from lakehouse.ingest.rules.weeks import Week, parse_week
 
@@ -106,33 +106,12 @@ def _weekly(week: Week, first: int, last: int) -> Calendar:
 
 
 def _exchange(name: str, first: int, last: int) -> Calendar:
+    start, end = (str(np.datetime64(day, "D")) for day in (first, last))
     try:
-        import exchange_calendars
-        from exchange_calendars.errors import InvalidCalendarName
-    except ImportError as error:
-        raise MissingExtraError.of("exchange-calendars", "calendars") from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # exchange-calendars 4.13 beside pandas 3
-        try:
-            known = type(exchange_calendars.get_calendar(name))
-        except InvalidCalendarName as error:
-            unknown = NotFoundError.among("calendar", name, exchange_calendars.get_calendar_names())
-            hint = "Give the code of an exchange, or a week: 'mon-fri', 'mon-fri 09:30-16:00 Europe/Paris'."
-            raise NotFoundError(unknown.message, hint=hint) from error
-        start, end = _within(known, first, last)
-        return _read(exchange_calendars.get_calendar(name, start=start, end=end))
-
-
-def _within(calendar: Any, first: int, last: int) -> tuple[Any, Any]:
-    """Cut a range of days to what an exchange is known for."""
-    import pandas as pd
-
-    low, high = calendar.bound_min(), calendar.bound_max()
-    start, end = pd.Timestamp(first, unit="D"), pd.Timestamp(last, unit="D")
-    latest = pd.Timestamp.now().normalize() + pd.Timedelta(days=_YEAR)
-    start = start if low is None else max(start, low)
-    end = end if high is None else min(end, high)
-    return min(start, latest), max(end, min(start, latest) + pd.Timedelta(days=_YEAR))
+        return _read(exchange_calendar(name, start, end, clip=True))
+    except NotFoundError as error:
+        hint = "Give the code of an exchange, or a week: 'mon-fri', 'mon-fri 09:30-16:00 Europe/Paris'."
+        raise NotFoundError(error.message, hint=hint) from error
 
 
 def _read(calendar: Any) -> Calendar:
