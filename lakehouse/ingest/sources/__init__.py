@@ -1,7 +1,10 @@
 """Sources of a backfill: where rows come from, in chunks that a ledger can remember."""
 
 from lakehouse.ingest.sources.base import Chunk, Source
+from lakehouse.ingest.sources.databases import DatabaseSource
 from lakehouse.ingest.sources.documents import shipped_recipes
+from lakehouse.ingest.sources.exchanges import ExchangeSource
+from lakehouse.ingest.sources.fallback import FallbackSource
 from lakehouse.ingest.sources.files import FileSource
 from lakehouse.ingest.sources.recipe import Recipe, TimeRule
 from lakehouse.ingest.sources.registry import InstalledSource, as_source, is_named
@@ -11,6 +14,9 @@ from lakehouse.ingest.sources.tables import fit_table, identity
 
 __all__ = [
     "Chunk",
+    "DatabaseSource",
+    "ExchangeSource",
+    "FallbackSource",
     "FileSource",
     "InstalledSource",
     "Recipe",
