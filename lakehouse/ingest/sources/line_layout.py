@@ -1,4 +1,4 @@
-"""Line protocol whose lines all have the layout of the first, in columns at once: nearly twenty times as fast.
+"""Line protocol whose lines all have the layout of the first, in columns at once: nearly twenty times faster.
 
 Exports of one measurement mostly are so. Anything else, and whatever is escaped or quoted, is for the strict
 reader of `line_protocol`, which also finds what is wrong.

@@ -10,14 +10,17 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import deltalake
 import polars as pl
 import pytest
 
 from lakehouse.errors import ArgumentError, LakehouseError, SourceError
+from lakehouse.ingest import sources
 from lakehouse.ingest.sources import FileSource
 from lakehouse.ingest.sources.remote import shown
 from lakehouse.schema import TableSchema
@@ -268,3 +271,27 @@ def test_a_missing_library_names_the_extra(url: str, library: str, tmp_path: Pat
 def test_a_url_in_a_path_is_no_url(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="There is no file, folder or template"):
         FileSource(Path("s3://bucket/a.csv"))
+
+
+@pytest.mark.parametrize("name", ["hive", "delta"])
+def test_partitioned_tables_in_a_bucket_read_as_on_the_disk(
+    put_in_bucket: Put, tmp_path: Path, ticks: TableSchema, name: str
+) -> None:
+    instant = datetime(2024, 1, 2, tzinfo=UTC)
+    rows = pl.DataFrame({"symbol": ["IBM", "BRK/B"], "time": [instant] * 2, "price": [1.5, 2.5]})
+    deltalake.write_deltalake(str(tmp_path / "table"), rows.to_arrow(), partition_by=["symbol"])
+    files = [path for path in (tmp_path / "table").rglob("*") if path.is_file()]
+    url = put_in_bucket(
+        {path.relative_to(tmp_path / "table").as_posix(): path.read_bytes() for path in files}
+    )
+    if name == "hive":  # the log is no data
+        url = f"{url}/symbol*/*.parquet"
+    source = sources.open(f"{name}:{url}")
+    frames = [pl.DataFrame(source.read(chunk, ticks)) for chunk in source.chunks(ticks, None, Interval())]
+    assert source.symbols() == ("BRK/B", "IBM")
+    assert pl.concat(frames).sort("symbol")["price"].to_list() == [2.5, 1.5]
+
+
+def test_a_delta_table_that_is_not_in_the_bucket_is_a_source_error(put_in_bucket: Put) -> None:
+    with pytest.raises(SourceError, match=r"Can not read the Delta table s3://"):
+        sources.open(f"delta:{put_in_bucket({'a/b.parquet': b''})}")

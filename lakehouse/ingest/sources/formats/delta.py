@@ -16,9 +16,10 @@ from lakehouse.ingest.sources.files import FileSource, SourceFile
 from lakehouse.ingest.sources.formats.location import split_options
 from lakehouse.ingest.sources.partitioned import PartitionedRows, symbol_part
 from lakehouse.ingest.sources.recipe import Recipe
-from lakehouse.ingest.sources.remote import shown
+from lakehouse.ingest.sources.remote import scheme_of, shown
 from lakehouse.ingest.sources.rows import Rows
 from lakehouse.ingest.sources.unpack import Payload
+from lakehouse.store import open_store
 from lakehouse.times import to_nanoseconds
 
 if TYPE_CHECKING:
@@ -129,17 +130,26 @@ def _read_log(place: str, asked: int | str | datetime | None) -> _Log:
 def _at_version(place: str, asked: int | str | datetime | None) -> DeltaTable:
     import deltalake
 
-    if asked is None:
-        return deltalake.DeltaTable(place)
-    if isinstance(asked, int) or (isinstance(asked, str) and asked.isdecimal()):
-        return deltalake.DeltaTable(place, version=int(asked))
-    instant = _instant(asked)
-    table = deltalake.DeltaTable(place)
+    number = int(asked) if isinstance(asked, str) and asked.isdecimal() else asked
+    instant = None if number is None or isinstance(number, int) else _instant(number)
+    address, options = _address(place)
+    table = deltalake.DeltaTable(
+        address, version=number if isinstance(number, int) else None, storage_options=options
+    )
+    if instant is None:
+        return table
     older = [entry["version"] for entry in table.history() if entry["timestamp"] * 1_000_000 <= instant]
     if not older:
         raise SourceError(f"The Delta table {shown(place)} has no version as old as {asked}.")
     table.load_as_version(max(older))
     return table
+
+
+def _address(place: str) -> tuple[str, dict[str, str] | None]:
+    """Return where the table is, and how a bucket is reached: as a lake in it would be."""
+    if scheme_of(place) == "s3":
+        return place, open_store(place).connection() | {"max_retries": "3", "retry_timeout": "20s"}
+    return (place if scheme_of(place) else str(Path(place).expanduser())), None
 
 
 def _instant(asked: str | datetime) -> int:
