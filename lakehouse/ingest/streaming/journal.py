@@ -12,11 +12,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from lakehouse.errors import LakehouseError, StorageError
 from lakehouse.partitions.tail.frames import ROWS
-from lakehouse.partitions.tail.log import Closed, TailLog
+from lakehouse.partitions.tail.log import TailLog
 from lakehouse.store import durable
 from lakehouse.store.disk_errors import storage_error
 
@@ -41,6 +42,9 @@ class Entry:
     texts: list[bytes]
     """of packed rows, the texts"""
 
+    size: int
+    """bytes of both"""
+
     @property
     def payload(self) -> bytes:
         """The payload of the frame."""
@@ -63,6 +67,8 @@ class Journal:
         self._group: list[Entry] = []
         self._group_bytes = 0
         self._ended = False
+        self.unsealed_rows = self.unsealed_bytes = 0
+        self._cut = 0, 0
         self._thread: threading.Thread | None = None
         if durability == "group":
             self._thread = threading.Thread(target=self._flush_groups, name="lakehouse-groups", daemon=True)
@@ -72,17 +78,6 @@ class Journal:
     def durable(self) -> int:
         """Number of the last row that survives a crash of the machine."""
         return self._durable
-
-    @property
-    def unsealed_rows(self) -> int:
-        """Rows that are in the log."""
-        return sum(each.rows for each in tuple(self._log.closed)) + self._log.open_rows
-
-    @property
-    def unsealed_bytes(self) -> int:
-        """Bytes of the rows that are in the log, or on their way to it."""
-        closed = sum(each.bytes for each in tuple(self._log.closed))
-        return closed + self._log.open_bytes + self._group_bytes
 
     def add(self, entry: Entry) -> int:
         """Append rows; readers see them now, or with the next group.
@@ -101,6 +96,8 @@ class Journal:
                 with self._translated():
                     self._log.append(entry.kind, entry.rows, entry.payload)
             self._next += entry.rows
+            self.unsealed_rows += entry.rows
+            self.unsealed_bytes += entry.size
             return self._next - 1
 
     def wait(self, position: int) -> None:
@@ -128,7 +125,7 @@ class Journal:
         """
         self.wait(self._next - 1)
 
-    def cut(self) -> Sequence[Closed]:
+    def cut(self) -> Sequence[Path]:
         """Make all rows that were taken durable, and return the segments that hold them and no later ones.
 
         Raises:
@@ -141,12 +138,15 @@ class Journal:
                 self._log.close_segment()
             self._durable = self._next - 1
             self._settled.notify_all()
+            self._cut = self.unsealed_rows, self.unsealed_bytes
             return tuple(self._log.closed)
 
-    def forget(self, sealed: Sequence[Closed]) -> None:
-        """Forget segments that were sealed."""
+    def forget(self, sealed: Sequence[Path]) -> None:
+        """Forget the segments of the newest cut: they were sealed."""
         with self._lock:
             self._log.forget(sealed)
+            self.unsealed_rows -= self._cut[0]
+            self.unsealed_bytes -= self._cut[1]
 
     def end(self) -> None:
         """Take no more rows, and make those that came durable.
@@ -193,8 +193,8 @@ class Journal:
             last.fixed += entry.fixed
             last.texts += entry.texts
         else:
-            self._group.append(Entry(entry.kind, entry.rows, [*entry.fixed], [*entry.texts]))
-        self._group_bytes += sum(map(len, entry.fixed)) + sum(map(len, entry.texts))
+            self._group.append(entry)
+        self._group_bytes += entry.size
         self._came.notify()
 
     def _write_group(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ from lakehouse.partitions.tail.writers import take_writer
 
 if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit
+
+Packed = tuple[bytes, bytes]
 
 _BATCH_ROWS = 65_536
 _RETRY_SECONDS = 5.0
@@ -148,7 +151,6 @@ class Stream:
             SchemaError: as `write`.
             StorageError: as `write`.
         """
-        self._journal.check()
         if self._journal.unsealed_bytes > self._settings.unsealed_bytes:
             self._wait_for_room()
         position = 0
@@ -193,7 +195,7 @@ class Stream:
             closed = self._journal.cut()
             if not closed:
                 return None
-            found = seal_writer(self._target, self._writer, [each.file for each in closed])
+            found = seal_writer(self._target, self._writer, closed)
             self._journal.forget(closed)
             self._oldest = begun if self._journal.unsealed_rows else None
         with self._changed:
@@ -237,36 +239,33 @@ class Stream:
 
     def _entries(self, rows: Any) -> list[Entry]:
         if isinstance(rows, Mapping):
-            values = self._reader.read(rows)
-            if values is not None:
-                return [self._packed([values])]
-            if not any(_is_column(value) for value in rows.values()):
-                return [self._packed_by_the_gate(rows)]
+            packed = self._packed(rows)
+            if packed is None and not any(_is_column(value) for value in rows.values()):
+                packed = self._packed_by_the_gate(rows)
+            if packed is not None:
+                return [Entry(ROWS, 1, [packed[0]], [packed[1]], len(packed[0]) + len(packed[1]))]
         elif isinstance(rows, Sequence) and rows and all(isinstance(row, Mapping) for row in rows):
             return [self._many(rows)]
         return self._batches(rows)
 
-    def _packed(self, rows: Sequence[list[Any]]) -> Entry:
-        entry = Entry(ROWS, len(rows), [], [])
-        for values in rows:
-            fixed, texts = self._format.pack(values, refused=self._judge.refuses(values))
-            entry.fixed.append(fixed)
-            entry.texts.append(texts)
-        return entry
+    def _packed(self, row: Mapping[str, Any]) -> Packed | None:
+        """Return a row as it goes to the log; None where only the gate can judge it."""
+        values = self._reader.read(row)
+        if values is None:
+            return None
+        try:
+            return self._format.pack(values, refused=self._judge.refuses(values))
+        except (struct.error, UnicodeEncodeError):  # integers that are too large, and text that is none
+            return None
 
-    def _packed_by_the_gate(self, row: Mapping[str, Any]) -> Entry:
+    def _packed_by_the_gate(self, row: Mapping[str, Any]) -> Packed:
         stored, refused = judge_rows(as_frame(row, self._contract.schema), self._contract)
-        fixed, texts = self._format.pack(stored_values(stored), refused=bool(refused[0]))
-        return Entry(ROWS, 1, [fixed], [texts])
+        return self._format.pack(stored_values(stored), refused=bool(refused[0]))
 
     def _many(self, rows: Sequence[Mapping[str, Any]]) -> Entry:
-        entry = Entry(ROWS, len(rows), [], [])
-        for row in rows:
-            values = self._reader.read(row)
-            one = self._packed_by_the_gate(row) if values is None else self._packed([values])
-            entry.fixed += one.fixed
-            entry.texts += one.texts
-        return entry
+        packed = [self._packed(row) or self._packed_by_the_gate(row) for row in rows]
+        fixed, texts = [each[0] for each in packed], [each[1] for each in packed]
+        return Entry(ROWS, len(rows), fixed, texts, sum(map(len, fixed)) + sum(map(len, texts)))
 
     def _batches(self, frame: Any) -> list[Entry]:
         stored, refused = judge_rows(frame, self._contract)
@@ -274,10 +273,9 @@ class Stream:
         kind = BATCH
         if refused.any():
             table, kind = table.append_column("_refused", pa.array(refused)), REFUSED_BATCH
-        return [
-            Entry(kind, batch.num_rows, [batch.serialize().to_pybytes()], [])
-            for batch in table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
-        ]
+        batches = table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
+        payloads = [(batch.num_rows, batch.serialize().to_pybytes()) for batch in batches]
+        return [Entry(kind, count, [payload], [], len(payload)) for count, payload in payloads]
 
     def _wait_for_room(self) -> None:
         """Wait until sealing has made room.

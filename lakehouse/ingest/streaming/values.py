@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _FLOAT32 = struct.Struct("<f")
 _EXACT = 2**53
-_RANGES = {f"int{bits}": 2 ** (bits - 1) for bits in (8, 16, 32, 64)}
+_INTEGERS = ("int8", "int16", "int32", "int64")
 
 
 class MisfitError(Exception):
@@ -46,6 +46,9 @@ class RowReader:
     def read(self, row: Mapping[str, Any]) -> list[Any] | None:
         """Return the stored values of a row; None where only the gate can tell.
 
+        Integers that are too large for their column, and text that is not valid Unicode, are left to
+        `RowFormat.pack`, which does not take them.
+
         Times are nanoseconds since 1970 as int, or datetimes with a zone; columns that are left out are null.
         """
         if len(row) == len(self._names):
@@ -64,7 +67,7 @@ class RowReader:
         try:
             for place, convert in plan:
                 values[place] = convert(values[place])
-        except (MisfitError, OverflowError, UnicodeEncodeError):
+        except (MisfitError, OverflowError):
             return None
         return values
 
@@ -129,18 +132,6 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _text(value: str) -> str:
-    if not value.isascii():
-        value.encode()  # half a surrogate pair is no text
-    return value
-
-
-def _whole(value: int, limit: int) -> int:
-    if not -limit <= value < limit:
-        raise MisfitError
-    return value
-
-
 def _exact(value: int) -> float:
     if not -_EXACT <= value <= _EXACT:
         raise MisfitError
@@ -160,7 +151,7 @@ def _single_whole(value: int) -> float:
 
 
 def _nanoseconds(value: datetime) -> int:
-    return _whole(_microseconds(value) * 1_000, 2**63)
+    return _microseconds(value) * 1_000
 
 
 def _microseconds(value: datetime) -> int:
@@ -181,21 +172,17 @@ def _day(value: date) -> int:
     return value.toordinal() - _EPOCH_DAY
 
 
-def _integers(limit: int) -> Convert:
-    return lambda value: _whole(value, limit)
-
-
 _CONVERSIONS: dict[tuple[str, type], Convert] = {
     ("bool", bool): _as_it_is,
-    ("string", str): _text,
+    ("string", str): _as_it_is,
     ("float64", float): _as_it_is,
     ("float64", int): _exact,
     ("float32", float): _single,
     ("float32", int): _single_whole,
     ("date", date): _day,
-    ("timestamp[ns]", int): _integers(2**63),
+    ("timestamp[ns]", int): _as_it_is,
     ("timestamp[ns]", datetime): _nanoseconds,
     ("timestamp[us]", int): _microseconds_of,
     ("timestamp[us]", datetime): _microseconds,
-    **{(kind, int): _integers(limit) for kind, limit in _RANGES.items()},
+    **{(kind, int): _as_it_is for kind in _INTEGERS},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lakehouse.partitions.tail.folder import segment_name
@@ -18,31 +18,19 @@ SEGMENT_BYTES = 16 << 20
 _SPARE = ".spare"
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A segment that gets no more frames."""
-
-    file: Path
-    """where it is"""
-    rows: int
-    """how many rows it holds"""
-    bytes: int
-    """of its frames"""
-
-
 class TailLog:
     """Appends the frames of one writer; of one thread at a time, but for `prepare_spare`."""
 
     def __init__(self, folder: Path, header: SegmentHeader, first: int, segment_bytes: int) -> None:
         """Take the writer's folder and what its segments say; `first` is the number of the next row."""
         self.next = first
-        self.closed: list[Closed] = []
+        self.closed: list[Path] = []
+        """segments that get no more frames"""
         self._folder = folder
         self._header = header
         self._segment_bytes = segment_bytes
         self._file: OpenFile | None = None
-        self._offset = self._start = self._size = 0
-        self._rows = 0
+        self._offset = self._size = 0
 
     def append(self, kind: int, rows: int, payload: bytes) -> None:
         """Append a frame: readers see it, and it is durable after `file` was flushed.
@@ -56,23 +44,12 @@ class TailLog:
         frame = encode_frame(kind, self.next, rows, payload, salt=self._header.salt)
         self._file.write_at(self._offset, frame)
         self._offset += size
-        self._rows += rows
         self.next += rows
 
     @property
     def file(self) -> OpenFile | None:
         """The segment to flush; those before it are durable."""
         return self._file
-
-    @property
-    def open_rows(self) -> int:
-        """How many rows the segment holds that is written."""
-        return self._rows
-
-    @property
-    def open_bytes(self) -> int:
-        """Bytes of the frames of the segment that is written."""
-        return self._offset - self._start
 
     def close_segment(self) -> None:
         """Flush the segment that is written, and append no more to it.
@@ -83,11 +60,11 @@ class TailLog:
         if self._file is None:
             return
         durable.sync_data(self._file.handle)
-        self.closed.append(Closed(self._file.path, self._rows, self.open_bytes))
+        self.closed.append(self._file.path)
         # NOTE: another thread may be about to flush it: it is closed when nobody refers to it any more.
-        self._file, self._rows, self._offset, self._start, self._size = None, 0, 0, 0, 0
+        self._file = None
 
-    def forget(self, closed: Sequence[Closed]) -> None:
+    def forget(self, closed: Sequence[Path]) -> None:
         """Forget segments that were sealed."""
         self.closed = [each for each in self.closed if each not in closed]
 
@@ -115,7 +92,7 @@ class TailLog:
         name = segment_name(self.next, self._header.salt)
         file = create_segment(self._folder, temporary, name, header)
         self._size = file.stat().st_size
-        self._offset = self._start = len(header)
+        self._offset = len(header)
         return OpenFile(file)
 
     def _blank(self, need: int) -> Path:
@@ -137,6 +114,7 @@ class OpenFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        self._place = 0
 
     def write_at(self, offset: int, data: bytes) -> None:
         """Write all of `data` at an offset; after an error another write may take its place.
@@ -144,10 +122,13 @@ class OpenFile:
         Raises:
             OSError: the disk refused.
         """
-        os.lseek(self.handle, offset, os.SEEK_SET)
+        if offset != self._place:
+            os.lseek(self.handle, offset, os.SEEK_SET)
+        self._place = -1
         written = os.write(self.handle, data)
         while written < len(data):  # a signal, or a disk that is full after all
             written += os.write(self.handle, data[written:])
+        self._place = offset + written
 
     def __del__(self) -> None:
         """Close the file."""

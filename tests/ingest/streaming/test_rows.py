@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -20,6 +21,7 @@ from lakehouse.ingest.prepare import judge_rows, row_contract
 from lakehouse.ingest.streaming.rules import RowJudge
 from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_values
 from lakehouse.names import ProductName
+from lakehouse.partitions.tail.packing import RowFormat
 from lakehouse.schema import TYPES, Column, TableSchema
 
 _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-5)), None])
@@ -40,6 +42,16 @@ def contract_of(schema: TableSchema, *rules: Rule) -> Contract:
     return row_contract(Contract(ProductName("a", "b"), "1.0.0", schema, rules=rules))
 
 
+def quickly(schema: TableSchema, value: Any) -> list[Any] | None:
+    """Return a row of one value as it comes back from the log; None where it is left to the gate."""
+    values = RowReader(schema).read({"value": value})
+    packing = RowFormat(schema)
+    try:
+        return None if values is None else packing.unpack_one(*packing.pack(values))
+    except (struct.error, UnicodeEncodeError):
+        return None
+
+
 def same(left: Any, right: Any) -> bool:
     both_nan = isinstance(left, float) and isinstance(right, float) and math.isnan(left) and math.isnan(right)
     return both_nan or (left == right and type(left) is type(right))
@@ -48,7 +60,7 @@ def same(left: Any, right: Any) -> bool:
 @given(st.sampled_from(list(TYPES)), _ANY)
 def test_a_value_is_taken_as_the_gate_takes_it_or_left_to_the_gate(kind: str, value: Any) -> None:
     schema = TableSchema((Column("value", kind),))
-    quick = RowReader(schema).read({"value": value})
+    quick = quickly(schema, value)
     if quick is None:
         return
     rows, _ = judge_rows(as_frame({"value": value}, schema), contract_of(schema))
@@ -79,7 +91,7 @@ def test_a_value_is_taken_as_the_gate_takes_it_or_left_to_the_gate(kind: str, va
 )
 def test_what_the_gate_refuses_is_refused(kind: str, value: Any) -> None:
     schema = TableSchema((Column("value", kind),))
-    assert RowReader(schema).read({"value": value}) is None
+    assert quickly(schema, value) is None
     with pytest.raises(SchemaError, match="value"):
         judge_rows(as_frame({"value": value}, schema), contract_of(schema))
 

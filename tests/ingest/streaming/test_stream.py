@@ -120,7 +120,7 @@ def test_rows_seal_by_time(ticks: Ticks) -> None:
     [
         ({"price": "190.5"}, "'price' is string, but the contract says float64"),
         ({"size": 1.5}, r"1 values of column 'size' do not fit int32 exactly \(1.5\)"),
-        ({"size": 2**40}, "do not fit int32 exactly"),
+        ({"size": -(2**40)}, "do not fit int32 exactly"),
         ({"time": datetime(2024, 1, 2)}, "no time zone"),
         ({"symbol": "\ud800"}, "Column 'symbol'"),
         ({"venues": "N"}, "unknown 'venues'"),
