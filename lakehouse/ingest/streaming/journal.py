@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from lakehouse.errors import LakehouseError, StorageError
-from lakehouse.partitions.tail.frames import ROWS
+from lakehouse.partitions.tail.frames import ROWS, frame_bytes
 from lakehouse.partitions.tail.log import TailLog
 from lakehouse.store import durable
 from lakehouse.store.disk_errors import storage_error
@@ -97,7 +97,7 @@ class Journal:
                     self._log.append(entry.kind, entry.rows, entry.payload)
             self._next += entry.rows
             self.unsealed_rows += entry.rows
-            self.unsealed_bytes += entry.size
+            self.unsealed_bytes += frame_bytes(entry.size)
             return self._next - 1
 
     def wait(self, position: int) -> None:
