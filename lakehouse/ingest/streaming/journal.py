@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from lakehouse.errors import LakehouseError, StorageError
 from lakehouse.partitions.tail.frames import ROWS, frame_bytes
+from lakehouse.partitions.tail.latest import Candidate, LatestWriter
 from lakehouse.partitions.tail.log import TailLog
 from lakehouse.store import durable
 from lakehouse.store.disk_errors import storage_error
@@ -44,6 +45,8 @@ class Entry:
 
     size: int
     """bytes of both"""
+    latest: list[Candidate]
+    """those of the rows that may be the last of their symbols"""
 
     @property
     def payload(self) -> bytes:
@@ -54,9 +57,9 @@ class Entry:
 class Journal:
     """Takes rows of many threads; safe to share between them."""
 
-    def __init__(self, log: TailLog, durability: Durability) -> None:
-        """Take a log that nobody else uses."""
-        self._log = log
+    def __init__(self, log: TailLog, latest: LatestWriter | None, durability: Durability) -> None:
+        """Take a log, and what keeps the last rows, that nobody else uses."""
+        self._log, self._latest = log, latest
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._came = threading.Condition(self._lock)
@@ -94,7 +97,7 @@ class Journal:
                 self._collect(entry)
             else:
                 with self._translated():
-                    self._log.append(entry.kind, entry.rows, entry.payload)
+                    self._append(entry)
             self._next += entry.rows
             self.unsealed_rows += entry.rows
             self.unsealed_bytes += frame_bytes(entry.size)
@@ -189,6 +192,7 @@ class Journal:
             self.check()
         last = self._group[-1] if self._group else None
         if last is not None and last.kind == entry.kind == ROWS:
+            last.latest += [each.at(last.rows + each.number) for each in entry.latest]
             last.rows += entry.rows
             last.fixed += entry.fixed
             last.texts += entry.texts
@@ -200,7 +204,13 @@ class Journal:
     def _write_group(self) -> None:
         group, self._group, self._group_bytes = self._group, [], 0
         for entry in group:
-            self._log.append(entry.kind, entry.rows, entry.payload)
+            self._append(entry)
+
+    def _append(self, entry: Entry) -> None:
+        first = self._log.next
+        self._log.append(entry.kind, entry.rows, entry.payload)
+        if self._latest is not None:
+            self._latest.take(first, entry.latest)
 
     def _flush(self) -> None:
         """Flush what has come; by the thread that holds `_flushing`."""

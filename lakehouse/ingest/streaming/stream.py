@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import os
-import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-import pyarrow as pa
-
 from lakehouse.errors import ArgumentError, LakehouseError, StorageError
-from lakehouse.ingest.prepare import judge_rows, row_contract
-from lakehouse.ingest.streaming.journal import DURABILITIES, Durability, Entry, Journal
-from lakehouse.ingest.streaming.rules import RowJudge
+from lakehouse.ingest.streaming.journal import DURABILITIES, Durability, Journal
+from lakehouse.ingest.streaming.packer import RowPacker
 from lakehouse.ingest.streaming.sealing import Recovery, Targets, recover, seal_writer
-from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_values
 from lakehouse.partitions.tail.folder import WATERMARK, tail_folder
-from lakehouse.partitions.tail.frames import BATCH, REFUSED_BATCH, ROWS
+from lakehouse.partitions.tail.latest import LatestWriter
 from lakehouse.partitions.tail.log import SEGMENT_BYTES, TailLog
-from lakehouse.partitions.tail.packing import RowFormat
 from lakehouse.partitions.tail.segment import SegmentHeader
 from lakehouse.partitions.tail.writers import take_writer
 
 if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit
 
-Packed = tuple[bytes, bytes]
-
-_BATCH_ROWS = 65_536
 _RETRY_SECONDS = 5.0
 
 
@@ -91,15 +82,14 @@ class Stream:
         product = target()
         table, contract = product.table, product.contract
         self.name = table.name
-        self._contract = row_contract(contract)
-        self._reader, self._judge = RowReader(contract.schema), RowJudge(self._contract)
-        self._format = RowFormat(contract.schema)
+        self._packer = RowPacker(contract)
         self._writer = take_writer(tail_folder(table.store, table.path))
         key = WATERMARK + self._writer.id
         header = SegmentHeader(lake, str(table.name), self._writer.id, contract.version, 0, contract.schema)
         first = table.head().transactions.get(key, 0) + 1
-        log = TailLog(self._writer.folder, header, first, settings.segment_bytes)
-        self._log, self._journal = log, Journal(log, settings.durability)
+        self._log = TailLog(self._writer.folder, header, first, settings.segment_bytes)
+        self._latest = None if contract.schema.symbol is None else LatestWriter(self._writer.folder, header)
+        self._journal = Journal(self._log, self._latest, settings.durability)
         self._sealing = threading.Lock()
         self._changed = threading.Condition()
         self._refusal: LakehouseError | None = None
@@ -154,7 +144,7 @@ class Stream:
         if self._journal.unsealed_bytes > self._settings.unsealed_bytes:
             self._wait_for_room()
         position = 0
-        for entry in self._entries(rows):
+        for entry in self._packer.entries(rows):
             position = self._journal.add(entry)
         if self._oldest is None:
             self._oldest = time.monotonic()
@@ -220,6 +210,8 @@ class Stream:
             return self.seal()
         finally:
             self._log.drop_spare()
+            if self._latest is not None:
+                self._latest.remove()
             self._writer.release()
             _streams.discard(self)
 
@@ -236,46 +228,6 @@ class Stream:
         self._closed = True
         self._journal.abandon()
         self._writer.release()
-
-    def _entries(self, rows: Any) -> list[Entry]:
-        if isinstance(rows, Mapping):
-            packed = self._packed(rows)
-            if packed is None and not any(_is_column(value) for value in rows.values()):
-                packed = self._packed_by_the_gate(rows)
-            if packed is not None:
-                return [Entry(ROWS, 1, [packed[0]], [packed[1]], len(packed[0]) + len(packed[1]))]
-        elif isinstance(rows, Sequence) and rows and all(isinstance(row, Mapping) for row in rows):
-            return [self._many(rows)]
-        return self._batches(rows)
-
-    def _packed(self, row: Mapping[str, Any]) -> Packed | None:
-        """Return a row as it goes to the log; None where only the gate can judge it."""
-        values = self._reader.read(row)
-        if values is None:
-            return None
-        try:
-            return self._format.pack(values, refused=self._judge.refuses(values))
-        except (struct.error, UnicodeEncodeError):  # integers that are too large, and text that is none
-            return None
-
-    def _packed_by_the_gate(self, row: Mapping[str, Any]) -> Packed:
-        stored, refused = judge_rows(as_frame(row, self._contract.schema), self._contract)
-        return self._format.pack(stored_values(stored), refused=bool(refused[0]))
-
-    def _many(self, rows: Sequence[Mapping[str, Any]]) -> Entry:
-        packed = [self._packed(row) or self._packed_by_the_gate(row) for row in rows]
-        fixed, texts = [each[0] for each in packed], [each[1] for each in packed]
-        return Entry(ROWS, len(rows), fixed, texts, sum(map(len, fixed)) + sum(map(len, texts)))
-
-    def _batches(self, frame: Any) -> list[Entry]:
-        stored, refused = judge_rows(frame, self._contract)
-        table = pa.table(stored.columns, names=stored.column_names).cast(self._format.arrow)
-        kind = BATCH
-        if refused.any():
-            table, kind = table.append_column("_refused", pa.array(refused)), REFUSED_BATCH
-        batches = table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
-        payloads = [(batch.num_rows, batch.serialize().to_pybytes()) for batch in batches]
-        return [Entry(kind, count, [payload], [], len(payload)) for count, payload in payloads]
 
     def _wait_for_room(self) -> None:
         """Wait until sealing has made room.
@@ -299,14 +251,15 @@ class Stream:
         """Seal by size and time, and take the space of the next segment, as long as the stream is open."""
         while not self._closed:
             try:
-                self._log.prepare_spare()
+                with suppress(OSError):  # the disk is full, which the write that needs it will say
+                    self._log.prepare_spare()
                 if self._is_due():
                     self.seal()
                     continue
             except Exception as error:  # whatever it was: writes that wait for room must learn of it
                 self._refuse(error)
             with self._changed:
-                if not self._closed:
+                if not self._closed and (self._refusal or not self._is_due()):
                     self._changed.wait(_RETRY_SECONDS if self._refusal else self._until_due())
 
     def _is_due(self) -> bool:
@@ -326,10 +279,6 @@ class Stream:
         with self._changed:
             self._refusal = refusal
             self._changed.notify_all()
-
-
-def _is_column(value: object) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 
 _streams: WeakSet[Stream] = WeakSet()

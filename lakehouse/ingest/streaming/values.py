@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.errors import SchemaError
-from lakehouse.partitions.arrays import integers
 from lakehouse.times import to_nanoseconds
 
 if TYPE_CHECKING:
@@ -106,15 +105,19 @@ def as_frame(row: Mapping[str, Any], schema: TableSchema) -> pa.Table:
     return pa.table(columns)
 
 
-def stored_values(rows: pa.Table) -> list[Any]:
-    """Return the only row of a table in stored types, as `RowReader.read` would."""
-    return [_stored_value(column) for column in rows.columns]
+def stored_rows(rows: pa.Table | pa.RecordBatch) -> list[list[Any]]:
+    """Return the rows of a table in stored types, each as `RowReader.read` would."""
+    columns = [_stored_values(column) for column in rows.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _stored_value(column: pa.ChunkedArray) -> Any:
-    if not column.null_count and pa.types.is_temporal(column.type):
-        return integers(column).item()
-    return column[0].as_py()
+def _stored_values(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_timestamp(column.type) or pa.types.is_date32(column.type):
+        column = column.view(pa.int64() if pa.types.is_timestamp(column.type) else pa.int32())
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _is_instant(value: object) -> bool:

@@ -2,7 +2,7 @@
 
     <table>/_tail/<writer>/.lock                 the writer holds it while it lives
                            <row>-<salt>.log      segments, named by their first row
-                           latest                the last rows of each symbol
+                           latest                the last row of each symbol
 
 A writer numbers its rows 1, 2, 3, … and appends them as frames to its newest segment: a file of fixed size,
 zeros behind the last frame. A segment that was begun is never truncated, renamed or changed before its last
@@ -27,6 +27,7 @@ of this machine see it; see `folder`.
 
 from __future__ import annotations
 
+from lakehouse.partitions.tail.latest import LatestRow, latest_rows
 from lakehouse.partitions.tail.reading import OpenTail, open_tail
 
-__all__ = ["OpenTail", "open_tail"]
+__all__ = ["LatestRow", "OpenTail", "latest_rows", "open_tail"]

@@ -15,7 +15,8 @@ from lakehouse.store import durable
 
 SEGMENT_BYTES = 16 << 20
 
-_SPARE = ".spare"
+SPARE = ".spare"
+"""name of the file whose space the next segment gets"""
 
 
 class TailLog:
@@ -74,7 +75,7 @@ class TailLog:
         Raises:
             OSError: the disk is full.
         """
-        spare = self._folder / _SPARE
+        spare = self._folder / SPARE
         if not spare.exists():
             temporary = spare.with_name(f".tmp-{secrets.token_hex(16)}")
             allocate(temporary, self._segment_bytes)
@@ -82,7 +83,7 @@ class TailLog:
 
     def drop_spare(self) -> None:
         """Give back the space of the next segment."""
-        (self._folder / _SPARE).unlink(missing_ok=True)
+        (self._folder / SPARE).unlink(missing_ok=True)
 
     def _begin_segment(self, frame: int) -> OpenFile:
         self.close_segment()
@@ -100,7 +101,7 @@ class TailLog:
         temporary = self._folder / f".tmp-{secrets.token_hex(16)}"
         if need <= self._segment_bytes:
             try:
-                (self._folder / _SPARE).rename(temporary)
+                (self._folder / SPARE).rename(temporary)
             except FileNotFoundError:
                 allocate(temporary, self._segment_bytes)
         else:

@@ -102,13 +102,13 @@ class RowFormat:
                 values[place] = "" if self._types[place] == "string" else 0
         return bits.to_bytes(self._null_bytes, "little")
 
-    def unpack_one(self, fixed: bytes, texts: bytes) -> list[Any]:
+    def unpack_row(self, packed: bytes) -> list[Any]:
         """Return the values of one row, as `pack` took them."""
-        _, nulls, *values = self._fixed.unpack(fixed)
-        start = 0
+        _, nulls, *values = self._fixed.unpack_from(packed)
+        start = self._fixed.size
         for place in self._texts:
             stop = start + values[place]
-            values[place] = texts[start:stop].decode()
+            values[place] = packed[start:stop].decode()
             start = stop
         if nulls != self._no_nulls:
             bits = int.from_bytes(nulls, "little")

@@ -90,7 +90,7 @@ class Segment:
             IntegrityError: its header is damaged.
         """
         self.file = file
-        self.data = memoryview(_map(file))
+        self.data = memoryview(map_file(file))
         self.header, self.start = read_header(self.data, file)
 
     def live(self, offset: int) -> Iterator[Frame]:
@@ -187,7 +187,12 @@ def allocate(file: Path, size: int) -> None:
         raise
 
 
-def _map(file: str) -> mmap.mmap:
+def map_file(file: str) -> mmap.mmap:
+    """Map a file to be read.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)

@@ -19,7 +19,7 @@ from lakehouse.catalog.rule import Rule
 from lakehouse.errors import SchemaError
 from lakehouse.ingest.prepare import judge_rows, row_contract
 from lakehouse.ingest.streaming.rules import RowJudge
-from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_values
+from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_rows
 from lakehouse.names import ProductName
 from lakehouse.partitions.tail.packing import RowFormat
 from lakehouse.schema import TYPES, Column, TableSchema
@@ -47,7 +47,7 @@ def quickly(schema: TableSchema, value: Any) -> list[Any] | None:
     values = RowReader(schema).read({"value": value})
     packing = RowFormat(schema)
     try:
-        return None if values is None else packing.unpack_one(*packing.pack(values))
+        return None if values is None else packing.unpack_row(b"".join(packing.pack(values)))
     except (struct.error, UnicodeEncodeError):
         return None
 
@@ -64,7 +64,7 @@ def test_a_value_is_taken_as_the_gate_takes_it_or_left_to_the_gate(kind: str, va
     if quick is None:
         return
     rows, _ = judge_rows(as_frame({"value": value}, schema), contract_of(schema))
-    assert same(quick[0], stored_values(rows)[0])
+    assert same(quick[0], stored_rows(rows)[0][0])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_nanoseconds_stay_nanoseconds() -> None:
     schema = TableSchema((Column("value", "timestamp[ns]"),))
     stamp = pd.Timestamp("2024-01-02 10:00:00.123456789", tz="UTC")
     rows, _ = judge_rows(as_frame({"value": stamp}, schema), contract_of(schema))
-    assert stored_values(rows) == [stamp.value]
+    assert stored_rows(rows) == [[stamp.value]]
     assert RowReader(schema).read({"value": stamp.value}) == [stamp.value]
 
 
