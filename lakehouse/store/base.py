@@ -65,11 +65,16 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def stage(self, path: str) -> AbstractContextManager[Path]:
+    def stage(self, path: str, *, durable: bool = True) -> AbstractContextManager[Path]:
         """Give a private local file to write, and publish it durably at `path` when the block ends.
 
         A block that raises publishes nothing and leaves nothing behind; what it raises passes unchanged, but
         for the refusals of the disk that holds the private file.
+
+        Args:
+            path: of the object.
+            durable: False for what the processes of one run hand each other, and nobody reads after it: a
+                crash of the machine may lose or tear it. A bucket has no such objects.
 
         Raises:
             AlreadyExistsError: an object is there (before the block or after it); it is untouched.

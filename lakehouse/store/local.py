@@ -14,7 +14,8 @@ from pathlib import Path
 
 from lakehouse.errors import AlreadyExistsError, ArgumentError, NotFoundError, StorageError
 from lakehouse.names import fresh_id
-from lakehouse.store import durable, file_lock
+from lakehouse.store import durable as disk
+from lakehouse.store import file_lock
 from lakehouse.store.base import Entry, Store, check_path
 from lakehouse.store.disk_errors import translated, translated_block
 
@@ -41,19 +42,19 @@ class LocalStore(Store):
             temporary.write_bytes(data)
 
     @contextmanager
-    def stage(self, path: str) -> Iterator[Path]:
+    def stage(self, path: str, *, durable: bool = True) -> Iterator[Path]:
         """See `Store.stage`; the temporary file lies beside the target, on the same disk."""
         target = self._file(path)
         temporary = target.parent / f"{_TEMPORARY}{fresh_id()}"
         with translated(path):
             if _stat(target) is not None:
                 raise AlreadyExistsError(f"{path} exists already.")
-            durable.make_folder(target.parent)
+            disk.make_folder(target.parent)
         try:
             with translated_block(path, temporary):
                 yield temporary
             with translated(path):
-                _publish(path, temporary, target)
+                _publish(path, temporary, target, durable=durable)
         finally:
             with suppress(OSError):  # a disk that failed must not hide its first error behind a second
                 temporary.unlink()
@@ -139,18 +140,22 @@ class LocalStore(Store):
         return real
 
 
-def _publish(path: str, temporary: Path, target: Path) -> None:
+def _publish(path: str, temporary: Path, target: Path, *, durable: bool) -> None:
     """Make a finished temporary file durable, name it, and make the name durable."""
     try:
-        durable.sync(temporary)
+        if durable:
+            disk.sync(temporary)
+        else:
+            temporary.stat()
     except FileNotFoundError as error:
         hint = "Write the file that the block was given."
         raise StorageError(f"Nothing was written for {path}.", hint=hint) from error
     try:
-        durable.link(temporary, target)
+        disk.link(temporary, target)
     except FileExistsError as error:
         raise AlreadyExistsError(f"{path} exists already.") from error
-    durable.sync_folder(target.parent)
+    if durable:
+        disk.sync_folder(target.parent)
 
 
 def _stat(file: Path) -> os.stat_result | None:

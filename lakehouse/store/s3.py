@@ -73,7 +73,7 @@ class S3Store(Store):
         self._create(check_path(path), data)
 
     @contextmanager
-    def stage(self, path: str) -> Iterator[Path]:
+    def stage(self, path: str, *, durable: bool = True) -> Iterator[Path]:
         """See `Store.stage`; the private file lies in the cache, and is uploaded at the end."""
         if self.size(path) is not None:
             raise AlreadyExistsError(f"{path} exists already.")

@@ -115,6 +115,16 @@ def test_stage_publishes_what_the_block_wrote(store: Store) -> None:
     assert listing(store) == ["t/part"]
 
 
+def test_what_need_not_outlive_a_crash_is_published_as_whole(store: Store) -> None:
+    with store.stage("t/part", durable=False) as file:
+        file.write_bytes(b"rows")
+    assert store.get("t/part") == b"rows"
+    with pytest.raises(AlreadyExistsError, match="t/part exists"), store.stage("t/part", durable=False):
+        pass
+    with pytest.raises(StorageError, match="Nothing was written"), store.stage("t/two", durable=False):
+        pass
+
+
 def test_stage_of_a_taken_name_fails_before_the_block_runs(store: Store) -> None:
     store.put_if_absent("t/part", b"first")
     with pytest.raises(AlreadyExistsError, match="t/part exists already"), store.stage("t/part"):

@@ -32,8 +32,6 @@ class Loaded:
     """why it failed"""
     staged: str = ""
     """path of the staged file that holds the good rows; empty where they are in memory"""
-    sha256: str = ""
-    """of the staged file"""
     rows: int = 0
     """good rows, staged or not"""
 

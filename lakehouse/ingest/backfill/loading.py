@@ -8,7 +8,6 @@ garbage collection finds what it left.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -81,13 +80,14 @@ class Task:
 
     def _staged(self, loaded: Loaded, prepared: Prepared) -> Loaded:
         path = f"{self.table}/{STAGING}/part-{self.writer}-{uuid.uuid4().hex[:12]}.arrow"
-        with self.store.stage(path) as temporary:
-            with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, prepared.good.schema) as out:
-                out.write_table(prepared.good.unify_dictionaries())
-            with temporary.open("rb") as written:
-                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        with (
+            self.store.stage(path, durable=False) as temporary,
+            pa.OSFile(str(temporary), "wb") as file,
+            pa.ipc.new_file(file, prepared.good.schema) as out,
+        ):
+            out.write_table(prepared.good.unify_dictionaries())
         handed = replace(prepared, good=prepared.good.slice(0, 0))
-        return replace(loaded, prepared=handed, staged=path, sha256=sha256)
+        return replace(loaded, prepared=handed, staged=path)
 
 
 def rows_of(store: Store, loaded: Loaded) -> Prepared:
@@ -99,7 +99,7 @@ def rows_of(store: Store, loaded: Loaded) -> Prepared:
     if loaded.prepared is None or not loaded.staged:
         assert loaded.prepared is not None
         return loaded.prepared
-    file = store.local_path(loaded.staged, sha256=loaded.sha256)
+    file = store.local_path(loaded.staged)
     with pa.memory_map(str(file)) as mapped:
         return replace(loaded.prepared, good=pa.ipc.open_file(mapped).read_all())
 

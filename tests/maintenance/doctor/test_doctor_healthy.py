@@ -161,7 +161,7 @@ class _ReadOnly(LocalStore):
     """A disk that refuses every change, for root too."""
 
     @contextmanager
-    def stage(self, path: str) -> Iterator[Path]:
+    def stage(self, path: str, *, durable: bool = True) -> Iterator[Path]:
         yield _refuse()
 
     def delete(self, path: str) -> None:
