@@ -8,8 +8,7 @@ mapping in the file's header and the day of the row; without any mapping the sym
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -28,6 +27,7 @@ _PRICE_SCALE = 10**9
 _EXACT_FLOAT = 2**53
 _UNDEFINED = 2**63 - 1
 _UNDEFINED_TIME = 2**64 - 1
+_NS_PER_DAY = 86_400_000_000_000
 _HEAD = 8
 _RECORDS = {
     **{0: "TradeMsg", 1: "MBP1Msg", 197: "MBP1Msg", 10: "MBP10Msg", 160: "MBOMsg"},
@@ -94,17 +94,18 @@ class DbnRows:
 
     def _symbols(self) -> pl.Series:
         ids = pl.Series(np.ascontiguousarray(self._rows["instrument_id"])).cast(pl.String)
-        mappings = list(_intervals(self._meta))
-        if not mappings:
+        mappings = _mappings(self._meta)
+        if not mappings.height:
             named = "raw_symbol" in self.names
             return pl.Series(np.ascontiguousarray(self._rows["raw_symbol"])).cast(pl.String) if named else ids
         times = self._rows["ts_recv" if "ts_recv" in self.names else "ts_event"]
-        days = pl.Series((times // np.uint64(86_400_000_000_000)).astype(np.int32)).cast(pl.Date)
-        symbols = pl.Series([None], dtype=pl.String).new_from_index(0, ids.len())
-        for instrument, start, end, symbol in mappings:
-            inside = (ids == instrument) & (days >= start) & (days < end)
-            symbols = symbols.zip_with(~inside, pl.Series([symbol]))
-        return symbols
+        days = pl.Series((times // np.uint64(_NS_PER_DAY)).astype(np.int32)).cast(pl.Date)
+        rows = pl.DataFrame({"instrument": ids, "day": days})
+        # Few days of few instruments: the intervals are looked up once for each, not for every row.
+        known = rows.unique().join(mappings, on="instrument")
+        known = known.filter(pl.col("day") >= pl.col("start"), pl.col("day") < pl.col("end"))
+        first = known.unique(["instrument", "day"], keep="first", maintain_order=True)
+        return rows.join(first, on=["instrument", "day"], how="left", maintain_order="left")["symbol"]
 
 
 def _library() -> Any:
@@ -203,12 +204,15 @@ def _known(series: pl.Series, known: npt.NDArray[np.bool_] | None) -> pl.Series:
     return series.zip_with(pl.Series(known), pl.Series([None], dtype=series.dtype))
 
 
-def _intervals(meta: dbn.Metadata | None) -> Iterator[tuple[str, date, date, str]]:
-    """Yield instrument id, first day, day after the last, and symbol."""
+def _mappings(meta: dbn.Metadata | None) -> pl.DataFrame:
+    """Return which symbol an instrument has, and from which day to the day after the last."""
     asked_by_id = meta is not None and str(meta.stype_in) == "instrument_id"
+    found = []
     for asked, intervals in (meta.mappings if meta else {}).items():
         for interval in intervals:
             names = (interval["symbol"], asked)
             instrument, symbol = reversed(names) if asked_by_id else names
             if instrument and symbol:
-                yield instrument, interval["start_date"], interval["end_date"], symbol
+                found.append((instrument, interval["start_date"], interval["end_date"], symbol))
+    kinds = {"instrument": pl.String, "start": pl.Date, "end": pl.Date, "symbol": pl.String}
+    return pl.DataFrame(found, kinds, orient="row")
