@@ -163,13 +163,14 @@ class FileSource(Source):
         symbol = self._symbol_of(file, schema.symbol) if schema.symbol else None
         if wanted is not None and symbol is not None and symbol not in wanted:
             return None
-        span = _intersection(interval, self._day_span(file))
+        day = self._day_span(file, schema)
+        span = _intersection(interval, day)
         if span is None:
             return None
         chosen = wanted if symbol is None else None  # else one file's id would depend on its neighbours
         size, content = self._fingerprint(file)
         draft = Chunk("", symbol, span, (file.name,), size, chosen)
-        anytime = replace(draft, interval=self._day_span(file) or Interval(), symbols=None)
+        anytime = replace(draft, interval=day or Interval(), symbols=None)
         return replace(
             draft,
             id=_chunk_id(file.name, draft, content, self.recipe),
@@ -270,7 +271,7 @@ class FileSource(Source):
     def _cased(self, symbol: str) -> str:
         return str(in_case(pl.Series([symbol]), self.recipe)[0])
 
-    def _day_span(self, file: SourceFile) -> Interval | None:
+    def _day_span(self, file: SourceFile, schema: TableSchema) -> Interval | None:
         """Return the day that a file's name promises, where its times are times of that day."""
         rule = self.recipe.time
         of_day = rule.format in CLOCK_FORMATS or (

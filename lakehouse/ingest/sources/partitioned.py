@@ -1,9 +1,9 @@
-"""Rows whose file lies in a folder that gives further columns one value: `date=2024-01-02/part.parquet`."""
+"""Rows of which the table knows more than the file: `date=2024-01-02/part.parquet` has a column `date`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import unquote
 
 import polars as pl
@@ -50,6 +50,31 @@ class PartitionedRows:
                 text = pl.Series([texts[position - width]], dtype=pl.String)
                 found[position] = text.new_from_index(0, height)
         return found
+
+
+class InstantRows:
+    """Rows of which some times are UTC although their file does not say so: Spark writes them as INT96."""
+
+    def __init__(self, rows: Rows, instants: Collection[str]) -> None:
+        """Remember which columns are UTC."""
+        self._rows, self._instants = rows, instants
+        self.textual, self.names = rows.textual, rows.names
+        fields = [self._in_utc(field) for field in rows.arrow_schema or ()]
+        self.arrow_schema: pa.Schema | None = None if rows.arrow_schema is None else pa.schema(fields)
+
+    def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:
+        """See `Rows.columns`."""
+        found = dict(self._rows.columns(wishes))
+        for position, series in found.items():
+            naive = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None
+            if naive and self.names[position] in self._instants:
+                found[position] = series.dt.replace_time_zone("UTC")
+        return found
+
+    def _in_utc(self, field: pa.Field) -> pa.Field:
+        naive = pa.types.is_timestamp(field.type) and field.type.tz is None
+        utc = naive and field.name in self._instants
+        return field.with_type(pa.timestamp(field.type.unit, "UTC")) if utc else field
 
 
 def folder_values(path: str) -> dict[str, str | None]:

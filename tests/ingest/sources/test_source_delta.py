@@ -11,6 +11,7 @@ import deltalake
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import lakehouse
 from lakehouse.errors import ArgumentError, SourceError
@@ -128,6 +129,15 @@ def test_an_impossible_version_is_refused(table: str, version: Any, error: type,
 def test_a_folder_that_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="Can not read the Delta table"):
         DeltaSource(tmp_path)
+
+
+def test_times_that_spark_writes_without_a_zone_are_utc(tmp_path: Path) -> None:
+    place = str(tmp_path / "table")
+    deltalake.write_deltalake(place, rows("IBM"))
+    (file,) = DeltaSource(place).file_names()
+    parquet.write_table(rows("IBM"), f"{place}/{file}", use_deprecated_int96_timestamps=True)
+    assert parquet.read_schema(f"{place}/{file}").field("time").type == pa.timestamp("ns")
+    assert read_all(DeltaSource(place))["time"].to_list() == [datetime(2024, 1, 2, 12, tzinfo=UTC)]
 
 
 def test_column_mapping_is_refused(tmp_path: Path) -> None:

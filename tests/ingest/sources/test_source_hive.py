@@ -63,6 +63,29 @@ def test_symbols_are_known_and_chosen_without_reading(folder: Path) -> None:
     assert read_all(source, SCHEMA, ["BRK/B"]).rows() == [ROWS[1]]
 
 
+def test_folders_of_other_days_are_not_planned(folder: Path) -> None:
+    chunks = HiveSource(folder).chunks(SCHEMA, None, Interval.of("2024-01-02", "2024-01-03"))
+    assert sorted(chunk.symbol or "" for chunk in chunks) == ["BRK/B", "IBM"]
+    assert HiveSource(folder).chunks(SCHEMA, None, Interval.of("2024-01-04")) == ()
+
+
+def test_a_day_is_the_same_chunk_whatever_longer_interval_is_asked_for(folder: Path) -> None:
+    plans = [
+        HiveSource(folder).chunks(SCHEMA, ["IBM"], Interval.of("2024-01-01", end))
+        for end in ("2024-01-03", "2024-02-01", None)
+    ]
+    assert plans[0] == plans[1] == plans[2]
+    assert plans[0][0].interval == Interval.of("2024-01-02", "2024-01-03")
+
+
+def test_symbols_may_stand_in_the_files(tmp_path: Path) -> None:
+    (tmp_path / "date=2024-01-02").mkdir()
+    (tmp_path / "date=2024-01-02" / "0.csv").write_text("symbol,price,venue\nA,1,7\nB,2,7\n")
+    source = HiveSource(tmp_path)
+    assert source.symbols() == ("A", "B")
+    assert read_all(source, SCHEMA, ["B"]).rows() == [("B", date(2024, 1, 2), 7, 2.0)]
+
+
 def test_an_id_does_not_depend_on_where_the_folder_lies(folder: Path, tmp_path: Path) -> None:
     before = HiveSource(folder).chunks(SCHEMA, None, Interval())
     folder.rename(tmp_path / "date=1999-01-01")

@@ -12,9 +12,10 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError, SourceError
-from lakehouse.ingest.sources.files import FileSource, SourceFile
+from lakehouse.ingest.sources.files import SourceFile
 from lakehouse.ingest.sources.formats.location import split_options
-from lakehouse.ingest.sources.partitioned import PartitionedRows, symbol_part
+from lakehouse.ingest.sources.formats.partitions import PartitionedSource
+from lakehouse.ingest.sources.partitioned import InstantRows
 from lakehouse.ingest.sources.recipe import Recipe
 from lakehouse.ingest.sources.remote import scheme_of, shown
 from lakehouse.ingest.sources.rows import Rows
@@ -41,9 +42,11 @@ class _Log:
     """data file, as it is called on the disk → its partition columns"""
     types: Mapping[str, str]
     """partition column → type of ours"""
+    instants: frozenset[str]
+    """columns of Delta's type timestamp, which is UTC; files of Spark do not say so"""
 
 
-class DeltaSource(FileSource):
+class DeltaSource(PartitionedSource):
     """A Delta table at one version; each of its data files is one chunk.
 
     The files that a later version adds are further chunks, so a product is kept up to date by loading again.
@@ -87,19 +90,22 @@ class DeltaSource(FileSource):
         self.name = f"{self.name}?version={self.version}"
 
     def _files(self) -> tuple[SourceFile, ...]:
-        found = tuple(SourceFile(name, self._folder_parts(name)) for name in sorted(self._log.files))
+        found = tuple(self._file(name) for name in sorted(self._log.files))
         if not found:
             raise SourceError(f"The Delta table {self.name} has no data files.")
         return found
 
     def _parts(self, name: str) -> Mapping[str, str] | None:
-        return self._folder_parts(name) if name in self._log.files else None
+        return super()._parts(name) if name in self._log.files else None
 
-    def _folder_parts(self, name: str) -> Mapping[str, str]:
-        return symbol_part(self._log.files[name])
+    def _values(self, name: str) -> Mapping[str, str | None]:
+        return self._log.files[name]
 
-    def _open(self, file: SourceFile, payload: Payload) -> Rows:
-        return PartitionedRows(super()._open(file, payload), self._log.files[file.name], self._log.types)
+    def _types(self) -> Mapping[str, str]:
+        return self._log.types
+
+    def _rows(self, payload: Payload) -> Rows:
+        return InstantRows(super()._rows(payload), self._log.instants)
 
 
 def _read_log(place: str, asked: int | str | datetime | None) -> _Log:
@@ -119,12 +125,14 @@ def _read_log(place: str, asked: int | str | datetime | None) -> _Log:
         raise SourceError(
             f"The Delta table {shown(place)} has files outside its folder: {shown(outside[0])}."
         )
-    types = {name: _TYPES.get(str(kind), "string") for name, kind in _partition_types(table)}
+    kinds = {field.name: str(getattr(field.type, "type", "")) for field in table.schema().fields}
+    types = {name: _TYPES.get(kinds[name], "string") for name in table.metadata().partition_columns}
+    instants = frozenset(name for name, kind in kinds.items() if kind == "timestamp")
     named = {
         unquote(path): {key: _text(value) for key, value in columns.items()}
         for path, columns in files.items()
     }
-    return _Log(table.version(), named, types)
+    return _Log(table.version(), named, types, instants)
 
 
 def _at_version(place: str, asked: int | str | datetime | None) -> DeltaTable:
@@ -170,15 +178,6 @@ def _check_readable(table: DeltaTable, place: str) -> None:
             "its files do not hold its rows as they are.",
             hint="Copy it with an engine that knows them, or export it to Parquet.",
         )
-
-
-def _partition_types(table: DeltaTable) -> list[tuple[str, str]]:
-    named = set(table.metadata().partition_columns)
-    return [
-        (field.name, getattr(field.type, "type", ""))
-        for field in table.schema().fields
-        if field.name in named
-    ]
 
 
 def _text(value: Any) -> str | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from lakehouse.ingest.sources.files import FileSource, SourceFile
-from lakehouse.ingest.sources.partitioned import PartitionedRows, folder_types, folder_values, symbol_part
-from lakehouse.ingest.sources.rows import Rows
-from lakehouse.ingest.sources.unpack import Payload
+from lakehouse.ingest.sources.formats.partitions import PartitionedSource
+from lakehouse.ingest.sources.partitioned import folder_types, folder_values
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
 
 
-class HiveSource(FileSource):
+class HiveSource(PartitionedSource):
     r"""Files in folders that give columns a value, `date=2024-01-02/`; the contract types them.
 
     Folders below the location count, not the location itself. Their names are percent-decoded, and
@@ -32,16 +31,15 @@ class HiveSource(FileSource):
         ('BRK/B', 'IBM')
     """
 
-    _types: Mapping[str, str] | None = None
+    _named_types: Mapping[str, str] = MappingProxyType({})
 
     def contract(self) -> Contract | None:
         """See `FileSource.contract`; a folder column is a date or a whole number if all its folders are."""
-        self._types = folder_types(self.file_names())
+        self._named_types = folder_types(self.file_names())
         return super().contract()
 
-    def _parts(self, name: str) -> Mapping[str, str] | None:
-        parts = super()._parts(name)
-        return None if parts is None else {**symbol_part(folder_values(name)), **parts}
+    def _values(self, name: str) -> Mapping[str, str | None]:
+        return folder_values(name)
 
-    def _open(self, file: SourceFile, payload: Payload) -> Rows:
-        return PartitionedRows(super()._open(file, payload), folder_values(file.name), self._types)
+    def _types(self) -> Mapping[str, str]:
+        return self._named_types
