@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lakehouse.partitions.state import TableState
 
 _SAMPLE_ROWS = 1000
+_NAMED_IN_LOCATION = ("table=", "time=", "symbol=")
 
 
 class Loaded(Protocol):
@@ -110,7 +112,7 @@ class DatabaseSource(Source):
         )
         self._order, self._rounded = tuple(order), tuple(rounded)
         self._since: int | None = None
-        self._clock: Clock | None = None
+        self._known: tuple[pa.Schema, Clock | None] | None = None
         self.name = self._table.name
 
     def __repr__(self) -> str:
@@ -178,8 +180,8 @@ class DatabaseSource(Source):
         Raises:
             SourceError: the database can not be asked, or its times have no zone or no unit.
         """
-        table, columns = self._table, self._table.columns()
-        clock = self._clock = table.clock(columns)
+        table = self._table
+        columns, clock = self._known = self._look()
         wanted = None if symbols is None or schema.symbol is None else tuple(sorted(set(symbols)))
         if self._since is not None:
             interval = Interval(max(interval.start, self._since), max(interval.end, self._since))
@@ -202,14 +204,13 @@ class DatabaseSource(Source):
         return self._table.policy.call(lambda: self._read(chunk, schema))
 
     def _read(self, chunk: Chunk, schema: TableSchema) -> pa.Table:
-        table, columns = self._table, self._table.columns()
-        if self._clock is None:  # another process made the plan
-            self._clock = table.clock(columns)
+        table = self._table
+        columns, clock = self._known = self._known or self._look()  # another process may have made the plan
         chosen = table.chosen(columns, schema, chunk.symbols)
-        where, values = table.filter_of(chunk, self._clock, chosen).sql(table.engine)
+        where, values = table.filter_of(chunk, clock, chosen).sql(table.engine)
         order = ", ".join(quoted(name) for name in (*filter(None, [table.time]), *self._order))
         sql = f"select * from {table.relation.sql}{where}" + (f" order by {order}" if order else "")
-        timed = table.time if self._clock is not None and chunk.files[1:] != (NO_TIME,) else None
+        timed = table.time if clock is not None and chunk.files[1:] != (NO_TIME,) else None
         floats = floats_of(columns.names, schema, self.recipe, self.name)
         tally, parts = Tally(), []
         for batch in table.engine.batches(sql, values):
@@ -221,6 +222,10 @@ class DatabaseSource(Source):
                 f"{' '.join(chunk.files)} has changed since it was planned.", hint="Plan the backfill again."
             )
         return _joined(parts, schema)
+
+    def _look(self) -> tuple[pa.Schema, Clock | None]:
+        columns = self._table.columns()
+        return columns, self._table.clock(columns)
 
     def _chunk(
         self, label: tuple[str, ...], span: Interval, symbols: tuple[str, ...] | None, tally: Tally
@@ -242,8 +247,21 @@ class DatabaseSource(Source):
 
 
 def open_database(scheme: str, location: str, /, **options: Any) -> DatabaseSource:
-    """Open what the registry of sources split at the first colon; see `DatabaseSource`."""
-    return DatabaseSource(f"{scheme}:{location}", **options)
+    """Open what the registry of sources split at the first colon; see `DatabaseSource`.
+
+    Its table, time and symbol may stand in the location, as where there is only text:
+    `sqlite:desk.db?table=bars&time=day`.
+
+    Examples:
+        >>> open_database("sqlite", "desk.db?table=bars&time=day")
+        DatabaseSource('sqlite:desk.db bars')
+    """
+    place, _, query = location.partition("?")
+    parts = query.split("&") if query else []
+    ours = [part.split("=", 1) for part in parts if part.startswith(_NAMED_IN_LOCATION)]
+    rest = "&".join(part for part in parts if not part.startswith(_NAMED_IN_LOCATION))
+    named = {name: unquote(value) for name, value in ours}
+    return DatabaseSource(f"{scheme}:{place}{'?' if rest else ''}{rest}", **{**named, **options})
 
 
 def _with_roles(recipe: Recipe, time: str | None, symbol: str | None) -> Recipe:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lakehouse
+from lakehouse.catalog.contract import Contract
 from lakehouse.errors import ArgumentError, SourceError
 from lakehouse.ingest.backfill import Policy
 from lakehouse.ingest.sources.databases import DatabaseSource
+from lakehouse.names import ProductName
 from lakehouse.schema import Column, TableSchema
-from lakehouse.times import Interval
+from lakehouse.times import NS_PER_SECOND, Interval, to_nanoseconds
 
 SCHEMA = TableSchema(
     (
@@ -82,6 +87,42 @@ def test_a_chunk_is_a_day_and_several_where_asked(ducks: str) -> None:
     assert len(daily.chunks(SCHEMA, None, Interval())) == 5
     assert len(weekly.chunks(SCHEMA, None, Interval())) == 2
     assert rows(daily).equals(rows(weekly))
+
+
+@pytest.fixture(scope="module")
+def walls(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[int]]:
+    """Local times of New York, every 47 minutes through both changes of the clocks, and their instants."""
+    path, zone = tmp_path_factory.mktemp("walls") / "desk.duckdb", ZoneInfo("America/New_York")
+    first = datetime(2023, 10, 1, tzinfo=UTC)
+    moments = [first + timedelta(minutes=47 * place) for place in range(6000)]
+    earliest = [each.astimezone(zone) for each in moments if each.astimezone(zone).fold == 0]
+    rows = [(each.replace(tzinfo=None), "A", 1.0, place) for place, each in enumerate(earliest)]
+    with duckdb.connect(str(path)) as base:
+        base.register("frame", pl.DataFrame(rows, ["time", "symbol", "price", "size"], orient="row"))
+        base.execute("create table trades as select * from frame")
+    return f"duckdb:{path}", [int(each.timestamp()) * NS_PER_SECOND for each in earliest]
+
+
+@settings(max_examples=15)
+@given(
+    days=st.sampled_from([1, 3, 30]),
+    start=st.integers(0, 200 * 24),
+    length=st.integers(1, 10 * 24),
+)
+def test_chunks_of_local_times_hold_each_row_of_an_interval_once(
+    walls: tuple[str, list[int]], days: int, start: int, length: int
+) -> None:
+    uri, instants = walls
+    first = to_nanoseconds("2023-10-01") + start * 3600 * NS_PER_SECOND
+    span = Interval(first, first + length * 3600 * NS_PER_SECOND)
+    recipe = {"time": {"time_zone": "America/New_York", "fold": "earliest"}}
+    source = DatabaseSource(uri, table="trades", time="time", recipe=recipe, days_per_chunk=days)
+    found = [
+        size
+        for chunk in source.chunks(SCHEMA, None, span)
+        for size in source.read(chunk, SCHEMA).column("size").to_pylist()
+    ]
+    assert found == [place for place, each in enumerate(instants) if span.start <= each < span.end]
 
 
 def test_a_changed_table_is_noticed_between_plan_and_read(ducks: str) -> None:
@@ -153,10 +194,9 @@ def test_a_database_is_opened_by_its_name(tmp_path: Path) -> None:
     )
     lake = lakehouse.open(tmp_path / "lake", create=True)
     source = lakehouse.sources.open(uri, table="trades", time="time")
-    lake.create(
-        "desk.trades", like=pl.DataFrame(source.read(source.chunks(SCHEMA, None, Interval())[0], SCHEMA))
-    )
+    lake.create(Contract(ProductName("desk", "trades"), "1.0.0", SCHEMA))
     assert lake.backfill("desk.trades", source).accepted == 1
+    assert lake.backfill("desk.trades", f"{uri}?table=trades&time=time").skipped == 1
 
 
 def test_what_can_not_be_meant_is_refused() -> None:

@@ -177,6 +177,19 @@ def test_keys_are_never_shown(binance_venue: Venue, tmp_path: Path) -> None:
     assert caught.value.__context__ is None
 
 
+def test_keys_do_not_reach_the_lake(binance_venue: Venue, tmp_path: Path) -> None:
+    key = "key-that-nobody-may-see"
+    source = make(binance_venue, "binance", apiKey=key, secret=key)
+    lake = lakehouse.open(tmp_path, create=True)
+    lake.create("crypto.bars_1m", like=source)
+    lake.backfill(
+        "crypto.bars_1m", source, symbols=["BTC/USDT", "NO/NE"], start="2017-11-06", end="2017-11-07"
+    )
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"NO/NE" in stored
+    assert key.encode() not in stored
+
+
 def test_the_name_of_the_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
