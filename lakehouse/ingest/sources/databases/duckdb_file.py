@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from lakehouse.ingest.sources.databases.address import Address
-from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, guarded
+from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, Guard
 
 _CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}  # a read never downloads code
 
@@ -35,7 +36,11 @@ class DuckdbEngine:
         """See `Engine.batches`."""
         import duckdb
 
-        return guarded(self._address, (duckdb.Error,), lambda: self._rows(sql, parameters))
+        there = Path(self._address.target).exists()
+        guard = Guard(
+            self._address, duckdb.Error, lambda error: there and isinstance(error, duckdb.IOException)
+        )
+        return guard.watch(lambda: self._rows(sql, parameters))
 
     def _rows(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.Table]:
         import duckdb

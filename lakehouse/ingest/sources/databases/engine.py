@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lakehouse.errors import SourceError
@@ -49,30 +50,34 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def refused(address: Address, error: Exception) -> SourceError:
-    """Build our error of a library's; raise it outside of the handler, so that it does not carry the other.
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How a library's errors become ours."""
 
-    What the server does not answer for the moment is temporary: a connection, a lock, a shutdown.
-    """
-    reason = " ".join(address.scrub(str(error)).split()).rstrip(".")
-    return SourceError(
-        f"Can not read {address.shown}: {reason or type(error).__name__}.",
-        temporary=type(error).__name__ in ("OperationalError", "IOException"),
-    )
+    address: Address
+    """of the database"""
+    kind: type[Exception]
+    """what the library raises"""
+    is_temporary: Callable[[Any], bool]
+    """whether another attempt may succeed: a lost connection, a lock"""
 
+    def watch(self, rows: Callable[[], Iterator[pa.Table]]) -> Iterator[pa.Table]:
+        """Give on what `rows` gives.
 
-def guarded(
-    address: Address, kinds: tuple[type[Exception], ...], rows: Callable[[], Iterator[Any]]
-) -> Iterator[Any]:
-    """Give on what `rows` gives, with errors of a library turned into ours.
+        Raises:
+            SourceError: the library failed. It does not carry the library's error, which may name the address.
+        """
+        problem: SourceError | None = None
+        try:
+            yield from rows()
+        except self.kind as error:
+            problem = self._ours(error)
+        if problem is not None:
+            raise problem
 
-    Raises:
-        SourceError: the library raised one of `kinds`.
-    """
-    problem: SourceError | None = None
-    try:
-        yield from rows()
-    except kinds as error:
-        problem = refused(address, error)
-    if problem is not None:
-        raise problem
+    def _ours(self, error: Exception) -> SourceError:
+        reason = " ".join(self.address.scrub(str(error)).split()).rstrip(".")
+        return SourceError(
+            f"Can not read {self.address.shown}: {reason or type(error).__name__}.",
+            temporary=self.is_temporary(error),
+        )

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lakehouse.errors import MissingExtraError
 from lakehouse.ingest.sources.databases.address import Address
-from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, guarded
+from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, Guard
 
 if TYPE_CHECKING:
     from adbc_driver_manager import dbapi
@@ -38,7 +38,8 @@ class PostgresqlEngine:
     def batches(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.Table]:
         """See `Engine.batches`."""
         manager = _library()
-        return guarded(self._address, (manager.Error,), lambda: self._rows(sql, parameters))
+        guard = Guard(self._address, manager.Error, lambda error: isinstance(error, manager.OperationalError))
+        return guard.watch(lambda: self._rows(sql, parameters))
 
     def _rows(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.Table]:
         from adbc_driver_postgresql import dbapi

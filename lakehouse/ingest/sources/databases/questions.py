@@ -117,6 +117,19 @@ class Questions:
         place = find_symbol_column(tuple(columns.names), self.recipe, own, self.name)
         return None if place is None else str(columns.names[place])
 
+    def check_symbol(self, columns: pa.Schema, schema: TableSchema) -> None:
+        """Refuse a table whose rows nobody can tell the symbol of.
+
+        Raises:
+            SourceError: the contract has a symbol, the table and the recipe do not.
+        """
+        fixed = {"symbol", schema.symbol} & set(self.recipe.constants)
+        if schema.symbol is not None and not fixed and self.symbol_column(columns, schema.symbol) is None:
+            raise SourceError(
+                f"{self.name} has no column for the symbol; it has {', '.join(columns.names)}.",
+                hint='Name it, symbol="isin", or give one to all: recipe={"constants": {"symbol": "IBM"}}.',
+            )
+
     def chosen(self, columns: pa.Schema, schema: TableSchema, symbols: tuple[str, ...] | None) -> Filter:
         """Return the choice of symbols, as far as the database can make it."""
         as_written = schema.symbol is not None and self.recipe.symbol_case == "keep"

@@ -206,6 +206,7 @@ class DatabaseSource(Source):
     def _read(self, chunk: Chunk, schema: TableSchema) -> pa.Table:
         table = self._table
         columns, clock = self._known = self._known or self._look()  # another process may have made the plan
+        table.check_symbol(columns, schema)
         chosen = table.chosen(columns, schema, chunk.symbols)
         where, values = table.filter_of(chunk, clock, chosen).sql(table.engine)
         order = ", ".join(quoted(name) for name in (*filter(None, [table.time]), *self._order))

@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.ingest.sources.databases.address import Address
-from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, guarded
+from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, Guard
 
 _EXACT_FLOAT = 2**53
+_LOCK_S = 1.0  # the policy of the source asks again
 
 
 class SqliteEngine:
@@ -36,11 +37,12 @@ class SqliteEngine:
 
     def batches(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.Table]:
         """See `Engine.batches`."""
-        return guarded(self._address, (sqlite3.Error,), lambda: self._rows(sql, parameters))
+        guard = Guard(self._address, sqlite3.Error, _is_locked)
+        return guard.watch(lambda: self._rows(sql, parameters))
 
     def _rows(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.Table]:
         place = f"{Path(self._address.target).absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(place, uri=True)) as connection:
+        with closing(sqlite3.connect(place, uri=True, timeout=_LOCK_S)) as connection:
             cursor = connection.execute(sql, tuple(parameters))
             names = [column[0] for column in cursor.description]
             rows = cursor.fetchmany(BATCH_ROWS)
@@ -48,6 +50,10 @@ class SqliteEngine:
             while len(rows) == BATCH_ROWS:
                 rows = cursor.fetchmany(BATCH_ROWS)
                 yield _table(names, rows)
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:

@@ -145,6 +145,19 @@ def test_a_file_is_never_made_and_never_written(tmp_path: Path, ducks: str) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["desk.duckdb"]
 
 
+def test_only_what_may_pass_is_temporary(tmp_path: Path) -> None:
+    uri = make_sqlite(tmp_path, "time integer, symbol text", [(1, "A")])
+    with pytest.raises(SourceError, match="no such table") as caught:
+        DatabaseSource(uri, table="other").symbols()
+    assert not caught.value.temporary
+    writer = sqlite3.connect(tmp_path / "desk.db", isolation_level=None)
+    writer.execute("begin exclusive")
+    with pytest.raises(SourceError, match="database is locked") as caught:
+        DatabaseSource(uri, table="trades", policy=Policy(attempts=1)).symbols()
+    assert caught.value.temporary
+    writer.close()
+
+
 def test_sqlite_numbers_count_time_in_the_unit_of_the_recipe(tmp_path: Path) -> None:
     days = [(1704153600000 + day * 86_400_000, "A", 1.5, day) for day in range(-20_000, 3)]
     uri = make_sqlite(tmp_path, "time integer, symbol text, price real, size integer", days)
@@ -197,6 +210,16 @@ def test_a_database_is_opened_by_its_name(tmp_path: Path) -> None:
     lake.create(Contract(ProductName("desk", "trades"), "1.0.0", SCHEMA))
     assert lake.backfill("desk.trades", source).accepted == 1
     assert lake.backfill("desk.trades", f"{uri}?table=trades&time=time").skipped == 1
+
+
+def test_a_table_without_symbols_gets_one_from_the_recipe_or_is_refused(tmp_path: Path) -> None:
+    uri = make_sqlite(tmp_path, "time integer, price real, size integer", [(1704153600000, 1.0, 1)])
+    with pytest.raises(SourceError, match="no column for the symbol; it has time, price, size"):
+        rows(DatabaseSource(uri, table="trades", time="time", recipe=COUNTS))
+    recipe = {**COUNTS, "constants": {"symbol": "IBM"}}
+    assert rows(DatabaseSource(uri, table="trades", time="time", recipe=recipe))["symbol"].to_list() == [
+        "IBM"
+    ]
 
 
 def test_what_can_not_be_meant_is_refused() -> None:
