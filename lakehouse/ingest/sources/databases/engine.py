@@ -65,7 +65,7 @@ class Guard:
         """Give on what `rows` gives.
 
         Raises:
-            SourceError: the library failed. It does not carry the library's error, which may name the address.
+            SourceError: the library failed. It does not carry that error, which may name the address.
         """
         problem: SourceError | None = None
         try:
