@@ -142,6 +142,28 @@ def test_a_row_whose_time_nobody_can_read_belongs_to_every_range(lake: lakehouse
     assert partitions(report)[-1] == ("B", None, 0, 2, 2, 0.0)
 
 
+@pytest.mark.parametrize("symbol", ["symbol", "kind"])
+def test_a_product_without_a_time_has_one_partition_a_symbol_or_one_in_all(
+    lake: lakehouse.Lake, symbol: str
+) -> None:
+    frame = pl.DataFrame({symbol: ["A", "B", "B", "C"], "close": [1.0, -1.0, -2.0, 1.0]})
+    lake.create("fx.rates", like=frame, rules=RULES[:1]).append(frame)
+    report = lake.quality("fx.rates", record=False)
+    assert (report.stored, report.refused, report.score, report.newest) == (2, 2, 0.5, None)
+    one = [(None, None, 2, 2, 2, 0.5)]
+    each = [("A", None, 1, 0, 0, 1.0), ("B", None, 0, 2, 2, 0.0), ("C", None, 1, 0, 0, 1.0)]
+    assert partitions(report) == (each if symbol == "symbol" else one)
+
+
+def test_a_new_major_version_is_measured_by_itself(lake: lakehouse.Lake) -> None:
+    product = product_of(lake, closes({"A": [1, -1], "B": [-1, 1]}))
+    contract = product.contract
+    columns = tuple(column for column in contract.schema.columns if column.name != "volume")
+    schema = lakehouse.TableSchema(columns, "symbol", "date", ("symbol", "date"))
+    lake.apply(Contract(contract.name, "2.0.0", schema))
+    assert look(lake).rows == 0
+
+
 def test_a_version_without_a_column_is_judged_by_the_newest_rules(lake: lakehouse.Lake) -> None:
     product = product_of(lake, closes({"A": [1, 1]}))
     contract = product.contract

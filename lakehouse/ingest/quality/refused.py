@@ -34,8 +34,9 @@ def count_refused(
 ) -> tuple[pl.DataFrame, Counter[str]]:
     """Return the counts of refused rows by partition, and how many broke each rule.
 
-    A row whose symbol or time can not be read belongs to every range; its partition is null. Commits older
-    than the range can hold none of its rows, and are not opened.
+    A row whose symbol or time can not be read belongs to every range; its partition is null. Times that came
+    without a zone are taken for UTC. Commits older than the range can hold none of its rows, and are not
+    opened.
 
     Raises:
         IntegrityError: a quarantine file is missing or altered.
@@ -57,26 +58,26 @@ def count_refused(
 def _places(rows: pa.Table, state: TableState, contract: Contract) -> pl.DataFrame:
     """Return symbol, period and time (nanoseconds) of refused rows, null where nobody can read them."""
     schema = contract.schema
-    nothing = {"symbol": pl.String, "period": pl.Date, "time": pl.Int64}
+    places = pl.DataFrame(
+        {
+            name: pl.repeat(None, rows.num_rows, dtype=dtype, eager=True)
+            for name, dtype in (("symbol", pl.String), ("period", pl.Date), ("time", pl.Int64))
+        }
+    )
     try:
         gated = gate(as_it_came(rows), schema, time_zone="UTC")
     except (SchemaError, ArgumentError):  # a frame of another shape: a later contract has other columns
-        return pl.DataFrame({name: [None] * rows.num_rows for name in nothing}, schema=nothing)
+        return places
     names = [name for name in schema.names if name in (schema.symbol, schema.time)]
     frame = pl.DataFrame(to_reader_types(gated.rows, schema, names))
-    known = pl.repeat(value=True, n=rows.num_rows, dtype=pl.Boolean, eager=True)
-    if schema.time is not None:
-        known = frame[schema.time].is_not_null()
-        frame = frame.with_columns(pl.col(schema.time).fill_null(strategy="zero"))
-    instants = times_ns(frame, schema)
-    found = {
-        "symbol": frame[schema.symbol] if schema.symbol else [None] * rows.num_rows,
-        "period": period_column(instants, state),
-        "time": instants if schema.time is not None else [None] * rows.num_rows,
-    }
-    return pl.DataFrame(found, schema=nothing).select(
-        "symbol", *(pl.when(known).then(pl.col(name)).alias(name) for name in ("period", "time"))
-    )
+    if schema.symbol is not None:
+        places = places.with_columns(symbol=frame[schema.symbol])
+    if schema.time is None:
+        return places
+    known = frame[schema.time].is_not_null()
+    instants = times_ns(frame.with_columns(pl.col(schema.time).fill_null(strategy="zero")), schema)
+    places = places.with_columns(period=period_column(instants, state), time=pl.Series(instants))
+    return places.with_columns(pl.when(known).then(pl.col("period", "time")))
 
 
 def _inside(places: pl.DataFrame, symbols: Sequence[str] | None, interval: Interval) -> pl.Series:
