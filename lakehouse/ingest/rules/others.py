@@ -139,6 +139,8 @@ def _counterparts(
         symbols = _held(state, mine["symbol"].unique().drop_nulls().to_list())
     table = Scan(state, symbols=symbols, interval=interval, columns=names).read().to_polars()
     rows = _keyed(table, state.schema, column, by_symbol=by_symbol).rename({"value": "other"})
+    if not state.schema.has_sequence and (symbols is not None or state.schema.symbol is None):
+        return rows  # its key says that there is one row at most
     return rows.unique(rows.columns[:-1], keep="last", maintain_order=True)
 
 

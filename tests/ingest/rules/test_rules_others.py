@@ -106,6 +106,16 @@ def test_prices_of_two_sources_must_agree(
     assert report.compared == {"vendor.bars": 1}
 
 
+@pytest.mark.parametrize("key", [("symbol", "date"), ()])
+def test_without_a_symbol_the_last_row_of_the_time_counts(lake: lakehouse.Lake, key: tuple[str, ...]) -> None:
+    theirs = closes(["A", "B"], [1.0, 2.0])
+    lake.create("vendor.bars", like=theirs, key=key).append(theirs)
+    rule = Rule("same", "agrees", ("close",), {"product": "vendor.bars", "absolute": 0.1}, "warn")
+    for name, price, warnings in (("x.one", 1.0, {"same": 1}), ("x.two", 2.0, {})):
+        mine = closes(["-"], [price]).drop("symbol")
+        assert lake.create(name, like=mine, key=(), rules=(rule,)).append(mine).warnings == warnings
+
+
 def test_a_column_of_another_kind_is_said_so(lake: lakehouse.Lake) -> None:
     instruments(lake, "IBM")
     frame = closes(["IBM"], [1.0])
