@@ -16,7 +16,7 @@ import pytest
 
 import lakehouse
 from lakehouse.catalog.rule import Rule
-from lakehouse.errors import AlreadyExistsError, KeyConflictError, NotFoundError, StorageError
+from lakehouse.errors import AlreadyExistsError, KeyConflictError, NotFoundError, QualityError, StorageError
 from lakehouse.partitions import replay
 from lakehouse.partitions.reading import read_stored
 from lakehouse.partitions.selection import select_pieces
@@ -161,6 +161,17 @@ def test_bad_rows_go_to_quarantine_and_come_back(product: lakehouse.Product, bar
     assert product.quarantine.replay(commit.version, bars(("BAD",), price=5.0)).accepted == 3
     assert product.quarantine.replay(commit.version, bars(("BAD",), price=5.0)).repeated
     assert product.rows == 12
+
+
+def test_scores_are_measured_recorded_and_demanded(product: lakehouse.Product, bars: Bars) -> None:
+    commit = product.append(bars(("BAD",), price=-5.0))
+    lake = lakehouse.open(product.table.store.url)
+    assert [lake.quality(NAME).score for _ in range(2)] == [6 / 9, 6 / 9]
+    assert lake["quality.scores"].read().to_polars().filter(scope="product").height == 1
+    with pytest.raises(QualityError, match="open_positive: 3"):
+        lake.snapshot("good", [NAME], minimum_quality=1.0)
+    product.quarantine.correct(commit.version, lambda _: bars(("BAD",), price=5.0).with_row_index("_row"))
+    assert lake.snapshot("good", [NAME], minimum_quality=1.0).name == "good"
 
 
 def test_a_snapshot_and_a_lock_keep_their_rows(
