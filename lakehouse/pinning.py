@@ -14,6 +14,7 @@ from lakehouse.errors import AlreadyExistsError, ArgumentError, IntegrityError, 
 from lakehouse.names import ProductName
 from lakehouse.partitions.manifest import encode_manifest
 from lakehouse.partitions.replay import table_path
+from lakehouse.partitions.tail.folder import tail_folder, writers_in
 
 if TYPE_CHECKING:
     from lakehouse.catalog.locks import Lock
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lakehouse.lake import Lake
     from lakehouse.partitions.state import TableState
     from lakehouse.partitions.verify import Verification
+    from lakehouse.product import Product
     from lakehouse.store import Store
     from lakehouse.upkeep import Upkeep
 
@@ -161,10 +163,19 @@ def states_of(lake: Upkeep, products: Products) -> list[TableState]:
         states = [lake[name].state(version=version) for name, version in products.items()]
         _check_files(states)
     else:
-        states = [lake[name].state() for name in (lake.products() if products is None else products)]
+        names = lake.products() if products is None else products
+        states = [_sealed(lake, name).state() for name in names]
     if not states:
         raise ArgumentError("There is no product to pin.", hint="Create a product and write to it first.")
     return states
+
+
+def _sealed(lake: Upkeep, name: str) -> Product:
+    """Return a product whose rows are all in its version, but for those of the streams of other processes."""
+    product = lake[name]
+    if writers_in(tail_folder(product.table.store, product.table.path)):
+        lake.seal(name)
+    return product
 
 
 def _pinnable(states: Sequence[TableState]) -> Mapping[ProductName, tuple[TableState, bytes]]:

@@ -135,7 +135,9 @@ class Upkeep(LakeView):
         """
 
     def seal(self, name: str | None = None) -> list[Recovery]:
-        """Make versions of what streams left whose process died; those that live seal their own rows.
+        """Make versions of the rows of this process's streams, and of what those left whose process died.
+
+        The living streams of other processes seal their own rows. Snapshots and locks call it first.
 
         Args:
             name: of a product; None for all.
@@ -156,14 +158,14 @@ class Upkeep(LakeView):
         """
         from lakehouse.catalog.product_names import contract_versions
         from lakehouse.catalog.versions import major_of
-        from lakehouse.ingest.streaming.sealing import recover
+        from lakehouse.ingest.streaming.stream import seal_product
         from lakehouse.names import ProductName
 
         found = []
         for each in self.products() if name is None else [name]:
             versions = contract_versions(self.store, ProductName.parse(each))
             for major in sorted({major_of(version) for version in versions}):
-                found += recover(partial(self.product, each, major=major))
+                found += seal_product(partial(self.product, each, major=major))
         return found
 
     def compact(

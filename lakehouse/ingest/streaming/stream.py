@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from lakehouse.errors import ArgumentError, LakehouseError, StorageError
 from lakehouse.ingest.streaming.journal import DURABILITIES, Durability, Journal
@@ -22,6 +21,7 @@ from lakehouse.partitions.tail.writers import take_writer
 
 if TYPE_CHECKING:
     from lakehouse.partitions.commit_record import Commit
+    from lakehouse.partitions.table import Table
 
 _RETRY_SECONDS = 5.0
 
@@ -81,7 +81,7 @@ class Stream:
         """what was sealed of writers that died"""
         product = target()
         table, contract = product.table, product.contract
-        self.name = table.name
+        self.name, self._place = table.name, (table.store.url, table.path)
         self._packer = RowPacker(contract)
         self._writer = take_writer(tail_folder(table.store, table.path))
         key = WATERMARK + self._writer.id
@@ -95,7 +95,7 @@ class Stream:
         self._refusal: LakehouseError | None = None
         self._oldest: float | None = None
         self._closed = False
-        _streams.add(self)
+        _streams[id(self)] = self
         self._keeper = threading.Thread(target=self._keep, name="lakehouse-sealing", daemon=True)
         self._keeper.start()
 
@@ -180,6 +180,20 @@ class Stream:
             StorageError: the disk refused.
             ConflictError: other writers won every attempt; the rows stay in the tail.
         """
+        sealed = self.seal_all()
+        return None if sealed is None else sealed.commit
+
+    def writes(self, table: Table) -> bool:
+        """Say whether this stream writes a table."""
+        return self._place == (table.store.url, table.path)
+
+    def seal_all(self) -> Recovery | None:
+        """Seal as `seal` does, and say what was sealed; None where there was nothing.
+
+        Raises:
+            StorageError: the disk refused.
+            ConflictError: other writers won every attempt; the rows stay in the tail.
+        """
         with self._sealing:
             begun = time.monotonic()
             closed = self._journal.cut()
@@ -191,7 +205,7 @@ class Stream:
         with self._changed:
             self._refusal = None
             self._changed.notify_all()
-        return found.commit
+        return found
 
     def close(self) -> Commit | None:
         """Take no more rows, and seal those that came; a second call does nothing.
@@ -213,7 +227,7 @@ class Stream:
             if self._latest is not None:
                 self._latest.remove()
             self._writer.release()
-            _streams.discard(self)
+            _streams.pop(id(self), None)
 
     def __enter__(self) -> Stream:
         """Return the stream."""
@@ -228,6 +242,7 @@ class Stream:
         self._closed = True
         self._journal.abandon()
         self._writer.release()
+        _streams.pop(id(self), None)
 
     def _wait_for_room(self) -> None:
         """Wait until sealing has made room.
@@ -281,11 +296,28 @@ class Stream:
             self._changed.notify_all()
 
 
-_streams: WeakSet[Stream] = WeakSet()
+_streams: dict[int, Stream] = {}
+"""the open streams of this process"""
+
+
+def seal_product(target: Targets) -> list[Recovery]:
+    """Seal the rows of this process's streams of a product, and what those left whose process died.
+
+    Args:
+        target: returns the product under its newest contract.
+
+    Raises:
+        StorageError: the disk refused, or has no locks.
+        LakehouseError: a newer version of the lakehouse wrote a segment.
+        ConflictError: other writers won every attempt; the rows stay in the tail.
+    """
+    table = target().table
+    own = [stream for stream in list(_streams.values()) if stream.writes(table)]
+    return [found for stream in own if (found := stream.seal_all()) is not None] + recover(target)
 
 
 def _after_fork() -> None:
-    for stream in list(_streams):
+    for stream in list(_streams.values()):
         stream.abandon()
 
 

@@ -15,7 +15,7 @@ from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.rule import Rule
 from lakehouse.names import ProductName
 from lakehouse.partitions.tail import open_tail
-from lakehouse.product import Product
+from lakehouse.product import PinnedProduct, Product, ReadableProduct
 from lakehouse.schema import Column, TableSchema
 
 START_NS = 1_704_189_600_000_000_000
@@ -77,7 +77,11 @@ class Ticks:
     def version(self) -> list[int]:
         """Return the numbers of the ticks of the newest version."""
         product = self.product
-        return [int(size) for size in product.read(version=product.version).to_polars()["size"]]
+        return self.sizes(PinnedProduct(product.state(version=product.state().version)))
+
+    def sizes(self, product: ReadableProduct) -> list[int]:
+        """Return the numbers of the ticks of a product."""
+        return [int(size) for size in product.read().to_polars()["size"]]
 
 
 def wait_until(happened: Callable[[], object]) -> None:

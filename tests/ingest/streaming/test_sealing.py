@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+import lakehouse
 from lakehouse.catalog.rule import Rule
 from lakehouse.schema import Column
 
 from .conftest import SCHEMA, START_NS, Ticks
+
+if TYPE_CHECKING:
+    from tests.conftest import S3Server
 
 
 def test_a_rule_over_many_rows_flags_at_sealing_also_where_its_level_is_reject(
@@ -109,3 +115,37 @@ def test_rows_of_a_date_column_and_of_no_time_at_all_seal(make_ticks: Callable[.
         stream.write({"symbol": "A", "size": START_NS})
         assert ticks.tail() == [START_NS]
     assert ticks.version() == [START_NS]
+
+
+def test_snapshots_and_locks_seal_first(ticks: Ticks, tmp_path: Path) -> None:
+    dead = ticks.lake.stream(ticks.name)
+    dead.write(ticks.tick(0))
+    dead.abandon()
+    with ticks.lake.stream(ticks.name) as stream:
+        stream.write(ticks.tick(1))
+        ticks.lake.snapshot("now")
+        stream.write(ticks.tick(2))
+        assert ticks.sizes(ticks.lake.checkout("now")[ticks.name]) == [0, 1]
+        lakehouse.open(ticks.lake.url).lock(tmp_path / "lake.lock")
+        stream.write(ticks.tick(3))
+        assert ticks.sizes(ticks.lake.checkout(tmp_path / "lake.lock")[ticks.name]) == [0, 1, 2]
+        assert ticks.tail() == [3]
+
+
+def test_the_tail_of_a_lake_in_a_bucket_is_local_until_it_is_sealed(
+    s3_server: S3Server, ticks: Ticks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**s3_server.environment, "LAKEHOUSE_TAILS": str(tmp_path / "tails")}.items():
+        monkeypatch.setenv(name, value)
+    lake = lakehouse.open(f"s3://{s3_server.new_bucket()}/lake", create=True)
+    lake.create(ticks.product.contract)
+    remote = Ticks(lake)
+    with lake.stream(remote.name) as stream:
+        stream.write(remote.tick(0))
+        assert remote.tail() == [0]
+        assert [file.suffix for file in tmp_path.glob("tails/*/partitions/*/*/v1/_tail/*/*.log")] == [".log"]
+        stream.seal()
+        assert (remote.version(), remote.tail()) == ([0], [])
+        stream.write(remote.tick(1))
+    assert remote.version() == [0, 1]
+    assert not any("_tail" in entry.path for entry in lake.store.list("partitions"))
