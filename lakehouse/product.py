@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.session import session_of
@@ -42,9 +43,16 @@ class ReadableProduct(ABC):
     def state(self, *, version: int | None = None, time: Any = None) -> TableState:
         """Return the version to read."""
 
+    def live(self) -> TableState:
+        """Return what reads see: the newest version, and beside it the rows that are not sealed yet.
+
+        The latter are part of no version: `version`, `rows` and `digest` do not count them.
+        """
+        return self.state()
+
     @property
     def version(self) -> int:
-        """The version that reads see; 0 is the empty product."""
+        """The newest version; 0 is the empty product."""
         return self.state().version
 
     @property
@@ -72,14 +80,14 @@ class ReadableProduct(ABC):
         version: int | None = None,
         time: Any = None,
     ) -> Result:
-        """Read rows.
+        """Read rows; without a version or a time, those that are streamed and not sealed yet among them.
 
         Args:
             symbols: one, several, or None for all.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
             columns: in the order wanted; None for all.
-            version: a commit number; None for the newest.
+            version: a commit number; None for the newest, and what is not sealed yet beside it.
             time: the newest version committed at or before this instant.
 
         Raises:
@@ -102,7 +110,8 @@ class ReadableProduct(ABC):
         """Return a lazy scan, with the arguments of `read`: stream it, explain it, or read it."""
         from lakehouse.queries.scan import Scan
 
-        state = self.state(version=version, time=time)
+        newest = version is None and time is None
+        state = self.live() if newest else self.state(version=version, time=time)
         wanted, interval = symbols_of(state, symbols), interval_of(state, start, end)
         return Scan(state, symbols=wanted, interval=interval, columns=columns)
 
@@ -126,13 +135,13 @@ class ReadableProduct(ABC):
         """Return symbol, first, last and rows of each symbol; no data page is read."""
         from lakehouse.queries.coverage import read_symbols
 
-        return read_symbols(self.state())
+        return read_symbols(self.live())
 
     def coverage(self) -> Result:
         """Return the runs of days that each symbol has, and its gaps; see `read_coverage`."""
         from lakehouse.queries.coverage import read_coverage
 
-        return read_coverage(self.state())
+        return read_coverage(self.live())
 
     def digests(self) -> Result:
         """Return symbol, period, rows and content digest of each partition; no data page is read.
@@ -152,7 +161,7 @@ class ReadableProduct(ABC):
     def _ends(self, count: int, *, last: bool, symbols: Symbols, columns: Sequence[str] | None) -> Result:
         from lakehouse.queries.ends import read_ends
 
-        state = self.state()
+        state = self.live()
         return read_ends(state, count, last=last, symbols=symbols_of(state, symbols), columns=columns)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -219,6 +228,19 @@ class Product(ReadableProduct, Writable["Commit"]):
         state = self.table.at(version) if version is not None else self.table.at_time(to_nanoseconds(time))
         session.hold(self.table.path, state)
         return state
+
+    def live(self) -> TableState:
+        """See `ReadableProduct.live`; costs one look at a folder more than `state` where nothing is streamed.
+
+        Raises:
+            IntegrityError: the header of a segment of the tail is damaged.
+        """
+        from lakehouse.partitions.tail import open_tail
+        from lakehouse.partitions.unsealed import Unsealed
+
+        tail = open_tail(self.table.store, self.table.path)
+        state = self.state()  # after the tail was opened: what is sealed in between is in the version
+        return state if tail is None else replace(state, tail=Unsealed(tail, state))
 
     def _take(self, pending: PendingWrite) -> Commit:
         """Commit at once."""

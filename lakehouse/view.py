@@ -122,7 +122,7 @@ class LakeView(ABC):
         return describe_queries(self.store)
 
     def _state(self, name: ProductName) -> TableState:
-        return self[name].state()
+        return self[name].live()
 
     def _ipython_key_completions_(self) -> list[str]:
         """Complete `lake["…` in notebooks."""

@@ -12,6 +12,7 @@ from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.footers import use_file
 from lakehouse.partitions.mapped_files import mapped
 from lakehouse.partitions.parquet_reader import open_parquet
+from lakehouse.partitions.runs import RunFooter
 from lakehouse.partitions.selection import Selection
 from lakehouse.schema import SEQUENCE
 from lakehouse.store import Store
@@ -47,7 +48,8 @@ def read_groups(
     if not columns:  # pyarrow gives a table of no columns no rows either
         rows = int(np.diff(selection.footer.group_starts)[chosen].sum())
         return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
-
+    if isinstance(selection.footer, RunFooter):
+        return selection.footer.read(columns, chosen)
     pages = {(group, column) for group in chosen for column in columns}
     checked = selection.footer.checked
     again = pages <= checked

@@ -33,6 +33,11 @@ class Selection:
     """positions in the footer's pieces, rising"""
 
     @property
+    def stored(self) -> bool:
+        """Whether the rows lie in a data file; else they are in memory, and not sealed yet."""
+        return bool(self.file.sha256)
+
+    @property
     def symbols(self) -> list[str]:
         """The symbols of the pieces."""
         return [self.footer.symbols[code] for code in distinct(self.footer.code[self.pieces])]
@@ -51,12 +56,23 @@ def whole(selection: Selection) -> Selection:
 def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: Interval) -> list[Selection]:
     """Return the pieces that may hold rows of `symbols` (None: all) in `interval`, in the order of the files.
 
+    Those of rows that are not sealed yet come last, where the state has some.
+
     Raises:
         IntegrityError: a footer that the index does not know can not be read.
     """
     wanted = _wanted(state, symbols)
     files = live_of(state.files)
-    return _selections(files.choose(state.store, state.schema.time, wanted, interval), wanted, interval)
+    found = files.choose(state.store, state.schema.time, wanted, interval)
+    return [*_selections(found, wanted, interval), *select_unsealed(state, symbols, interval)]
+
+
+def select_unsealed(state: TableState, symbols: Sequence[str] | None, interval: Interval) -> list[Selection]:
+    """Return the pieces of rows in memory alone; see `select_pieces`."""
+    if state.tail is None:
+        return []
+    wanted = _wanted(state, symbols)
+    return _selections(state.tail.runs(wanted, interval), wanted, interval)
 
 
 def answer_runs(
@@ -76,7 +92,7 @@ def answer_runs(
     wanted = _wanted(state, symbols)
     files = live_of(state.files)
     known, rest = files.answer(state.store, state.schema.time, wanted, interval, kinds)
-    return known, _selections(rest, wanted, interval)
+    return known, [*_selections(rest, wanted, interval), *select_unsealed(state, symbols, interval)]
 
 
 def _wanted(state: TableState, symbols: Sequence[str] | None) -> list[str] | None:

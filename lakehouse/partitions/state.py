@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lakehouse.names import ProductName
 from lakehouse.partitions.file_list import Files
@@ -12,6 +13,9 @@ from lakehouse.partitions.layout import Layout
 from lakehouse.schema import TableSchema
 from lakehouse.store import Store
 from lakehouse.times import MAX_NS, MIN_NS, Interval
+
+if TYPE_CHECKING:
+    from lakehouse.partitions.unsealed import SentRuns, Unsealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class TableState:
     """version at which each idempotency key and ledger chunk was committed; watermarks of tails"""
     time_ns: int = 0
     """when the version was committed, UTC"""
+    tail: Unsealed | SentRuns | None = None
+    """rows that are not sealed yet, which readers see beside the files: they are part of no version"""
 
     @cached_property
     def rows(self) -> int:

@@ -38,6 +38,8 @@ def read_ends(
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArgumentError(f"The number of rows must be 1 or more, not {count!r}.")
     names = check_columns(state, columns)
+    if state.tail is not None:
+        state = replace(state, tail=state.tail.ends(count, last=last))
     selections = select_pieces(state, symbols, Interval())
     check_symbols(state, symbols, selections)
     narrowed = _narrowed(selections, count, last=last)

@@ -37,7 +37,7 @@ def check_symbols(
     if missing:
         files = live_of(state.files)
         missing = [symbol for symbol in missing if not files.holds(symbol)]
-    if not missing or not state.files:
+    if not missing or not (state.files or state.tail):
         return
     known = known_symbols(state)
     for symbol in missing:

@@ -68,7 +68,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class _Task:
-    """One partition, as it can be sent to another process: without a footer, a row or a connection."""
+    """One partition, as it can be sent to another process: without a footer, a stored row or a connection."""
 
     state: TableState
     interval: Interval
@@ -76,6 +76,7 @@ class _Task:
     function: Callable[[pa.Table], Any]
     url: str = ""
     pieces: tuple[tuple[DataFile, Any], ...] = ()
+    unsealed: tuple[Selection, ...] = ()
 
     def __call__(self, selections: Sequence[Selection] | None = None) -> pa.Table | None:
         state = self.state
@@ -85,12 +86,14 @@ class _Task:
                 Selection(file, footer_of(state.store, file, state.schema.time), pieces)
                 for file, pieces in self.pieces
             ]
+            selections += self.unsealed
         return _to_table(self.function(decode(state, selections, self.interval, self.columns)))
 
     def sent(self, selections: Sequence[Selection]) -> _Task:
-        pieces = tuple((selection.file, selection.pieces) for selection in selections)
-        state = replace(self.state, store=None, files=())  # type: ignore[arg-type]
-        return replace(self, state=state, url=self.state.store.url, pieces=pieces)
+        pieces = tuple((each.file, each.pieces) for each in selections if each.stored)
+        unsealed = tuple(each for each in selections if not each.stored)
+        state = replace(self.state, store=None, files=(), tail=None)  # type: ignore[arg-type]
+        return replace(self, state=state, url=self.state.store.url, pieces=pieces, unsealed=unsealed)
 
 
 def map_partitions(

@@ -35,7 +35,7 @@ class ScanPlan:
     row_groups: int
     """row groups that will be decoded"""
     rows: int
-    """rows of the pieces that will be decoded, before the cut to the interval"""
+    """rows of the pieces that will be read, before the cut to the interval; also those not sealed yet"""
     bytes: int
     """size of the files that will be opened"""
 
@@ -90,6 +90,7 @@ class Scan:
     def to_reader(self) -> pa.RecordBatchReader:
         """Stream the rows partition by partition; each is in the order (symbol, time, order of arrival).
 
+        Rows that are not sealed yet come last, as one more partition.
         Memory stays at the size of one partition, what is mapped of the column cache included.
         """
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
@@ -102,6 +103,8 @@ class Scan:
         executor: Executor | None = None,
     ) -> Stream:
         """Apply a function to each partition on disk, side by side; no row is read before the stream is.
+
+        Rows that are not sealed yet come last, as one more partition, whatever their times.
 
         Args:
             function: takes all rows of a partition in the order of `read`, and returns a frame of any library
@@ -151,12 +154,13 @@ class Scan:
     def explain(self) -> ScanPlan:
         """Say what would be read; opens footers and no data page."""
         chosen = self.selections()
+        stored = [selection for selection in chosen if selection.stored]
         return ScanPlan(
             files_in_version=len(self._state.files),
-            files=len(chosen),
-            row_groups=sum(len(selection.groups) for selection in chosen),
+            files=len(stored),
+            row_groups=sum(len(selection.groups) for selection in stored),
             rows=sum(int(selection.footer.rows[selection.pieces].sum()) for selection in chosen),
-            bytes=sum(selection.file.size for selection in chosen),
+            bytes=sum(selection.file.size for selection in stored),
         )
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -188,10 +192,14 @@ class Scan:
             release(selections, list(stored_schema(self._state.schema)))
 
     def _by_partition(self) -> list[list[Selection]]:
+        """Return the pieces of each partition, and those of rows that are not sealed yet behind them."""
         groups: dict[tuple[tuple[str, str | None], ...], list[Selection]] = {}
-        for selection in self.selections():
-            groups.setdefault(selection.file.partition, []).append(selection)
-        return [groups[partition] for partition in sorted(groups, key=str)]
+        chosen = self.selections()
+        for selection in chosen:
+            if selection.stored:
+                groups.setdefault(selection.file.partition, []).append(selection)
+        unsealed = [selection for selection in chosen if not selection.stored]
+        return [*(groups[each] for each in sorted(groups, key=str)), *([unsealed] if unsealed else ())]
 
 
 def check_columns(state: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import run_starts
+from lakehouse.partitions.unsealed import SentRuns
 from lakehouse.queries.buckets import Pieces
 from lakehouse.queries.gathering import Wanted, codes_of, gather
 from lakehouse.queries.inputs import Input
@@ -101,10 +102,12 @@ class ScanInput(Input):
         return mine
 
     def __getstate__(self) -> dict[str, Any]:
-        """Send where the files are, and no footer, row or connection."""
+        """Send where the files are, rows that are not sealed yet, and no footer, stored row or connection."""
         known = {key: value for key, value in self.__dict__.items() if key not in ("_owned", "_selections")}
-        files = tuple(selection.file for selection in self._selections)
-        known["_state"] = replace(self._state, store=None, files=files)  # type: ignore[arg-type]
+        files = tuple(selection.file for selection in self._selections if selection.stored)
+        runs = tuple((each.file, each.footer, None) for each in self._selections if not each.stored)
+        tail = SentRuns(runs) if runs else None
+        known["_state"] = replace(self._state, store=None, files=files, tail=tail)  # type: ignore[arg-type]
         symbols = None if self.symbol is None else self.pieces.symbols
         return known | {"url": self._state.store.url, "symbols": symbols}
 

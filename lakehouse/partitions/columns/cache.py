@@ -130,8 +130,9 @@ class ColumnCache:
         return self._room.limit()
 
     def _known(self, selection: Selection, field: pa.Field) -> tuple[ColumnFormat, ColumnFile] | None:
-        if selection.file.rows < SMALLEST_FILE_IN_ROWS or not ColumnFormat.fits(field.type):
-            return None
+        file = selection.file
+        if not file.sha256 or file.rows < SMALLEST_FILE_IN_ROWS or not ColumnFormat.fits(field.type):
+            return None  # what has no hash is in memory already
         key = (selection.file.sha256, field.name, str(field.type))
         with self._guard:
             if key in self._files:

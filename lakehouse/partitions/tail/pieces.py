@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakehouse.partitions.arrays import int64_array, times_of
+from lakehouse.partitions.arrays import Integers, int64_array, times_of
+from lakehouse.partitions.tail.ends import Ends
 from lakehouse.partitions.tail.packing import Booleans, Rows
 from lakehouse.schema import TableSchema
 from lakehouse.times import Interval
@@ -30,6 +31,7 @@ class Piece:
         mark: int,
         symbols: Sequence[str] | None,
         interval: Interval | None,
+        ends: Ends | None = None,
     ) -> pa.Table | None:
         """Return the rows above a watermark that are asked for; None where there are none.
 
@@ -39,12 +41,17 @@ class Piece:
             mark: number of the last row that is sealed.
             symbols: None for all.
             interval: None for all times.
+            ends: None for all rows of a symbol.
         """
         keep = self._kept(schema, symbols, interval)
         start = max(0, mark + 1 - self.first)
-        if keep is None:
+        if keep is None and ends is None:
             return self._conformed(self.rows.batch.slice(start), arrow)
-        picked = np.flatnonzero(keep[start:]) + start
+        picked = np.arange(start, self.rows.batch.num_rows)
+        if keep is not None:
+            picked = np.flatnonzero(keep[start:]) + start
+        if ends is not None:
+            picked = self._ends(picked, schema, ends)
         if not len(picked):
             return None
         return self._conformed(self.rows.batch.take(int64_array(picked)), arrow)
@@ -64,6 +71,11 @@ class Piece:
         if interval is not None and times is not None:
             found.append((times >= interval.start) & (times < interval.end))
         return np.logical_and.reduce(found) if found else None
+
+    def _ends(self, picked: Integers, schema: TableSchema, ends: Ends) -> Integers:
+        codes = None if schema.symbol is None else self._symbols(schema.symbol)[1][picked]
+        times = times_of(self.rows.batch, schema)
+        return ends.pick(picked, codes, None if times is None else times[picked])
 
     def _of(self, column: str, symbols: Sequence[str]) -> Booleans:
         places, codes = self._symbols(column)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import empty_table
+from lakehouse.partitions.tail.ends import Ends
 from lakehouse.partitions.tail.folder import WATERMARK, segments_in, tail_folder, writers_in
 from lakehouse.partitions.tail.frames import Frame
 from lakehouse.partitions.tail.pieces import Piece, merged
@@ -46,6 +47,7 @@ class OpenTail:
         transactions: Mapping[str, int],
         symbols: Sequence[str] | None = None,
         interval: Interval | None = None,
+        ends: Ends | None = None,
     ) -> pa.Table:
         """Return the rows above the watermarks of a version that was taken after this tail was opened.
 
@@ -54,6 +56,7 @@ class OpenTail:
             transactions: of the version.
             symbols: None for all.
             interval: half open, UTC; None for all times.
+            ends: leave out rows of which it is clear that they are not at this end of their symbol.
 
         Returns:
             The stored schema without the sequence; the rows of each writer in order of arrival, one writer
@@ -67,7 +70,7 @@ class OpenTail:
             for writer, pieces in self.pieces.items()
             for piece in pieces
             if piece.last > (mark := transactions.get(WATERMARK + writer, 0))
-            if (found := piece.select(schema, arrow, mark, symbols, within)) is not None
+            if (found := piece.select(schema, arrow, mark, symbols, within, ends)) is not None
         ]
         return pa.concat_tables(tables) if tables else empty_table(arrow)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lakehouse.partitions.cache_hits import Hits, cached_row_groups
-from lakehouse.partitions.selection import Selection, select_pieces
+from lakehouse.partitions.selection import Selection, select_pieces, select_unsealed
 from lakehouse.queries.sql.bounds import ANY
 from lakehouse.queries.sql.decoded import Needed
 from lakehouse.queries.sql.tree import fold
@@ -60,9 +60,19 @@ class Source:
     @property
     def needed(self) -> Needed:
         """What is decoded of it."""
-        bounds = self.view.bounds or ANY
-        interval = Interval(bounds.first, bounds.last + 1)
-        return Needed(self.view.state, self.columns, self.selections or (), interval, self.view.ranked)
+        return self._needed(self.selections or ())
+
+    @property
+    def unsealed(self) -> Needed | None:
+        """The rows in memory that DuckDB gets beside the files; None where there are none."""
+        view = self.view
+        if self.decoded or view.bounds is None or not view.state.tail:
+            return None
+        found = select_unsealed(view.state, *_wanted(view))
+        return self._needed(found) if found else None
+
+    def _needed(self, selections: Sequence[Selection]) -> Needed:
+        return Needed(self.view.state, self.columns, selections, _wanted(self.view)[1], self.view.ranked)
 
 
 def choose(view: View, named: frozenset[str] | None, *, engine: Engine | None = None) -> Source:
@@ -74,7 +84,7 @@ def choose(view: View, named: frozenset[str] | None, *, engine: Engine | None = 
         engine: what to take, whatever it costs; None for the cheapest. Answers are equal either way.
     """
     columns = columns_of(view, named)
-    if engine == "parquet" or view.bounds is None or not view.files:
+    if engine == "parquet" or view.bounds is None or not (view.files or view.state.tail):
         return Source(view, columns, "parquet")
     if engine is None and len(view.files) > MOST_FILES:
         return Source(view, columns, "parquet")
@@ -85,9 +95,7 @@ def choose(view: View, named: frozenset[str] | None, *, engine: Engine | None = 
 
 def select(view: View) -> list[Selection]:
     """Return the pieces of the files of a view that admit a row within its bounds."""
-    bounds = view.bounds or ANY
-    symbols = None if bounds.symbols is None else sorted(bounds.symbols)
-    return select_pieces(view.state, symbols, Interval(bounds.first, bounds.last + 1))
+    return select_pieces(view.state, *_wanted(view))
 
 
 def columns_of(view: View, named: frozenset[str] | None) -> tuple[str, ...]:
@@ -110,9 +118,15 @@ def hits(state: TableState, selections: Sequence[Selection], columns: Sequence[s
     return cached_row_groups(selections, fields)
 
 
+def _wanted(view: View) -> tuple[list[str] | None, Interval]:
+    bounds = view.bounds or ANY
+    symbols = None if bounds.symbols is None else sorted(bounds.symbols)
+    return symbols, Interval(bounds.first, bounds.last + 1)
+
+
 def _cheapest(state: TableState, selections: Sequence[Selection], columns: Sequence[str]) -> Engine:
     rows = decoded_row_count(selections)
-    found = hits(state, selections, columns)
+    found = hits(state, [each for each in selections if each.stored], columns)
     if 0 < found.parts == found.cached and rows <= MOST_CACHED_ROWS:
         return "cached columns"
     return "decoded" if rows * max(1, len(columns)) <= MOST_DECODED_VALUES else "parquet"

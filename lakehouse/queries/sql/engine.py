@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.names import ProductName
 from lakehouse.queries.sql.asof_shape import SIDES
-from lakehouse.queries.sql.decoded import LazyTable, select
+from lakehouse.queries.sql.decoded import LazyTable, Needed, select
 from lakehouse.queries.sql.failures import translated
 from lakehouse.queries.sql.spares import spares
 from lakehouse.queries.sql.views import identifier, literal, view_statements
@@ -52,12 +52,12 @@ class Engine:
         """Make the views, lock the engine, and return its files with the products to which they belong."""
         read = [*sources, *((join.left, join.right) if join else ())]
         self._states = tuple(source.view.state for source in read)  # in use, so held, while it can run
-        listed = [(source.view, source.view.paths(self._held)) for source in sources if not source.decoded]
-        files = {path: view.state.name for view, paths in listed for path in paths}
+        listed = [(source, source.view.paths(self._held)) for source in sources if not source.decoded]
+        files = {path: source.view.state.name for source, paths in listed for path in paths}
         with translated(files):
             self._run(f"SET GLOBAL allowed_paths = [{', '.join(literal(str(path)) for path in files)}]")
             self._run("SET GLOBAL enable_external_access = false")
-            statements = [each for view, paths in listed for each in view.statements(paths)]
+            statements = [each for source, paths in listed for each in self._listed(source, paths)]
             statements += [each for source in sources if source.decoded for each in self._decoded(source)]
             statements += [] if join is None else self._matched(join)
             self._run("; ".join([*statements, "SET GLOBAL lock_configuration = true"]))
@@ -88,12 +88,18 @@ class Engine:
         self.connection.from_arrow(table).create_view(name)
         return f"main.{identifier(name)}"
 
+    def _listed(self, source: Source, paths: Sequence[Path]) -> list[str]:
+        query, unsealed = source.view.select(paths), source.unsealed
+        if unsealed is not None:
+            query = f"{query} UNION ALL {self._shown(source, unsealed)}"
+        return view_statements(source.view.state.name, query)
+
     def _decoded(self, source: Source) -> list[str]:
-        view = source.view
-        state = view.state
-        shown = self.show(source.needed.lazy())
-        query = select(state.schema, source.columns, shown, ranked=view.ranked)
-        return view_statements(state.name, query)
+        return view_statements(source.view.state.name, self._shown(source, source.needed))
+
+    def _shown(self, source: Source, needed: Needed) -> str:
+        shown = self.show(needed.lazy())
+        return select(needed.state.schema, source.columns, shown, ranked=source.view.ranked)
 
     def _matched(self, join: MatchedRows) -> list[str]:
         sides = zip(SIDES, (join.left, join.right), join.tables(), strict=True)

@@ -97,6 +97,7 @@ def scan_plan(source: Source) -> ScanPlan:
     view, state = source.view, source.view.state
     needed = view.bounds is not None and bool(view.files)
     selections = source.selections if source.selections is not None else select(view) if needed else []
+    selections = [each for each in selections if each.stored]
     found = hits(state, selections, source.columns)
     return ScanPlan(
         product=str(state.name),
