@@ -15,6 +15,7 @@ from lakehouse.ingest.streaming.journal import Entry
 from lakehouse.ingest.streaming.rules import RowJudge
 from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_rows
 from lakehouse.partitions.arrays import int64_array, integers
+from lakehouse.partitions.reading import to_reader_types
 from lakehouse.partitions.tail.frames import BATCH, REFUSED_BATCH, ROWS
 from lakehouse.partitions.tail.latest import Candidate
 from lakehouse.partitions.tail.packing import RowFormat
@@ -78,12 +79,28 @@ class RowPacker:
         return fixed, texts, None if symbol is None else Candidate(symbol, time, 0, fixed + texts)
 
     def _many(self, rows: Sequence[Mapping[str, Any]]) -> Entry:
-        packed = [self._packed(row) or self._packed_by_the_gate(row) for row in rows]
+        together = self._packed_together(rows) if self._judge.needs_engine and len(rows) > 1 else None
+        packed = together or [self._packed(row) or self._packed_by_the_gate(row) for row in rows]
         fixed, texts = [each[0] for each in packed], [each[1] for each in packed]
         latest = [
             candidate.at(number) for number, (_, _, candidate) in enumerate(packed) if candidate is not None
         ]
         return Entry(ROWS, len(rows), fixed, texts, sum(map(len, fixed)) + sum(map(len, texts)), latest)
+
+    def _packed_together(self, rows: Sequence[Mapping[str, Any]]) -> list[Packed] | None:
+        """Return rows that were judged as a frame; None where a value only fits by the gate."""
+        read = [values for row in rows if (values := self._reader.read(row)) is not None]
+        if len(read) < len(rows):
+            return None
+        try:
+            columns = map(pa.array, zip(*read, strict=True), self._format.arrow.types)
+            table = pa.Table.from_arrays(list(columns), schema=self._format.arrow)
+            schema = self._contract.schema
+            _, refused = judge_rows(to_reader_types(table, schema, schema.names), self._contract)
+            pairs = zip(read, refused.tolist(), strict=True)
+            return [self._pack(values, refused=bad) for values, bad in pairs]
+        except (pa.ArrowException, OverflowError, struct.error, UnicodeEncodeError):
+            return None
 
     def _batches(self, frame: Any) -> Iterator[Entry]:
         stored, refused = judge_rows(frame, self._contract)

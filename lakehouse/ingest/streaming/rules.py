@@ -34,6 +34,8 @@ class RowJudge:
         schema = contract.schema
         self._rules = [(rule, _breaks(rule, schema)) for rule in contract.rules]
         self._demands = list(_demands(schema))
+        self.needs_engine = any(rule.kind not in _OF_VALUES for rule, _ in self._rules)
+        """whether a row costs milliseconds by itself, and no more among many"""
 
     def refuses(self, values: Sequence[Any]) -> bool:
         """Say whether sealing will quarantine a row.
@@ -167,6 +169,7 @@ _TESTS: Mapping[str, Callable[[Rule, Column], Callable[[Any], bool]]] = {
     "range": _between,
     "one_of": _one_of,
 }
+_OF_VALUES = frozenset({*_TESTS, "not_null", "ohlc"})
 _POLARS: Mapping[str, Any] = {
     "bool": pl.Boolean,
     "int8": pl.Int8,

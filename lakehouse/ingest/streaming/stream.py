@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import ArgumentError, LakehouseError, StorageError
+from lakehouse.ingest.streaming.async_stream import AsyncStream
 from lakehouse.ingest.streaming.journal import DURABILITIES, Durability, Journal
 from lakehouse.ingest.streaming.packer import RowPacker
 from lakehouse.ingest.streaming.sealing import Recovery, Targets, recover, seal_writer
@@ -130,8 +131,7 @@ class Stream:
             [190.25]
         """
         position = self.add(rows)
-        if self._settings.durability != "none":
-            self._journal.wait(position)
+        self.settle(position)
         return position
 
     def add(self, rows: Any) -> int:
@@ -151,6 +151,15 @@ class Stream:
         if self._journal.unsealed_rows >= self._settings.seal_rows:
             self._wake()
         return position
+
+    def settle(self, position: int) -> None:
+        """Return when all rows up to a position are as durable as the stream promises.
+
+        Raises:
+            StorageError: as `write`.
+        """
+        if self._settings.durability != "none":
+            self._journal.wait(position)
 
     def wait(self, position: int) -> None:
         """Return when all rows up to a position are on the disk.
@@ -236,6 +245,15 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         """Close the stream."""
         self.close()
+
+    async def __aenter__(self) -> AsyncStream:
+        """Return the asyncio form, whose `write` is awaited and never blocks the event loop."""
+        self._tasks = AsyncStream(self)
+        return self._tasks
+
+    async def __aexit__(self, *_: object) -> None:
+        """Write what is on its way, and close the stream."""
+        await self._tasks.close()
 
     def abandon(self) -> None:
         """Refuse all use in a forked child, and let go of the parent's lock there."""
