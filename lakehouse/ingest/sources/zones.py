@@ -12,7 +12,7 @@ from lakehouse.times import to_iso
 
 _UTC = ("UTC", "Etc/UTC", "GMT")
 _DAY_US = 86_400_000_000
-_END_OF_RULES_US = 4_102_444_800_000_000
+END_OF_RULES_US = 4_102_444_800_000_000
 """2100-01-01: polars 2.1 knows no summer time from there on, and would be an hour off."""
 
 
@@ -32,7 +32,7 @@ def localise(wall: pl.Series, zone: str, fold: Literal["earliest", "latest"] | N
     """
     if zone in _UTC:
         return wall
-    wall = keep(wall, wall < _END_OF_RULES_US)
+    wall = keep(wall, wall < END_OF_RULES_US)
     offset = _constant_offset(wall, zone)
     if offset is not None:
         return wall - offset
@@ -56,7 +56,7 @@ def to_wall(utc: pl.Series, zone: str) -> pl.Series:
     if zone in _UTC:
         return utc
     try:
-        known = keep(utc, utc < _END_OF_RULES_US).cast(pl.Datetime("us"))
+        known = keep(utc, utc < END_OF_RULES_US).cast(pl.Datetime("us"))
         local = known.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
     except pl.exceptions.ComputeError as error:
         raise _unknown_zone(zone) from error

@@ -12,7 +12,7 @@ import pyarrow as pa
 from lakehouse.errors import SourceError
 from lakehouse.ingest.sources.databases.engine import Engine, quoted
 from lakehouse.ingest.sources.recipe import EPOCH_FORMATS, TimeRule
-from lakehouse.ingest.sources.zones import localise
+from lakehouse.ingest.sources.zones import END_OF_RULES_US, localise
 from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY, NS_PER_SECOND, Interval
 
 _UNITS_NS = {"s": NS_PER_SECOND, "ms": 1_000_000, "us": 1000, "ns": 1}
@@ -42,6 +42,11 @@ class Clock:
         """Whether values are those of a clock on a wall that is not UTC's."""
         return self.kind in ("naive", "date") and self.rule.time_zone not in _UTC
 
+    @property
+    def exact(self) -> bool:
+        """Whether the database cuts an interval at the very instants."""
+        return not self.local and self.unit_ns > 1
+
     def cells(self, engine: Engine, days: int) -> str:
         """Return the SQL for the number of the cell, of that many days, in which a row lies."""
         if self.kind != "count":
@@ -61,6 +66,11 @@ class Clock:
         """Return what holds for the rows of a cell, on the column's own clock."""
         first, last = (number * days * NS_PER_DAY for number in (cell, cell + 1))
         return [(">=", self._bound(first, up=True)), ("<", self._bound(last, up=True))]
+
+    def edges(self, days: int) -> tuple[int, int]:
+        """Return the cells below and above which, themselves included, an instant may have no nanoseconds."""
+        last = END_OF_RULES_US * 1000 if self.local else MAX_NS
+        return MIN_NS // (days * NS_PER_DAY), last // (days * NS_PER_DAY)
 
     def span(self, cell: int, days: int) -> Interval:
         """Return the interval of a cell, in UTC."""

@@ -24,10 +24,12 @@ from lakehouse.ingest.sources.matching import find_symbol_column
 from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.sources.recipe import Recipe
 from lakehouse.schema import TableSchema
-from lakehouse.times import Interval
+from lakehouse.times import NS_PER_DAY, Interval
 
 NO_TIME = "rows without a time"
-"""Label of the chunk that holds them."""
+TOO_EARLY = "rows before the first instant"
+TOO_LATE = "rows after the last instant"
+"""Labels of chunks whose rows are for the quarantine, where the contract's times can not hold theirs."""
 
 _EPOCH = date(1970, 1, 1)
 
@@ -150,13 +152,25 @@ class Questions:
             f"{where}{' and' if where else ' where'} {clock.column} is not null group by 1 order by 1"
         )
         rows = [row for batch in self.ask(sql, values) for row in zip(*batch.columns, strict=True)]
-        found = []
+        found: dict[str, Cell] = {}
         for number, count, low, high in rows:
-            span = _overlap(clock.span(number.as_py(), self.days), interval)
-            label = str(_EPOCH + timedelta(days=number.as_py() * self.days))
+            tally = Tally(count.as_py(), ticks(low), ticks(high))
+            label, span = self._place(clock, number.as_py(), interval)
             if span is not None:
-                found.append(Cell(label, span, Tally(count.as_py(), ticks(low), ticks(high))))
-        return found
+                before = found[label].tally if label in found else Tally()
+                found[label] = Cell(label, span, before.plus(tally))
+        return list(found.values())
+
+    def _place(self, clock: Clock, number: int, asked: Interval) -> tuple[str, Interval | None]:
+        """Return the label of a cell, and the part of it that is asked for: None for no part."""
+        first, last = clock.edges(self.days)
+        if number <= first:
+            return TOO_EARLY, Interval() if asked.start < (first + 1) * self.days * NS_PER_DAY else None
+        if number >= last:
+            return TOO_LATE, Interval() if asked.end > last * self.days * NS_PER_DAY else None
+        return str(_EPOCH + timedelta(days=number * self.days)), _overlap(
+            clock.span(number, self.days), asked
+        )
 
     def count(self, chosen: Filter) -> int:
         """Count rows.
@@ -175,8 +189,13 @@ class Questions:
             return Filter()
         if chunk.files[1:] == (NO_TIME,):
             return dataclasses.replace(chosen, empty=clock.column)
+        first, last = clock.edges(self.days)
         conditions = clock.within(chunk.interval)
-        if clock.local:
+        if chunk.files[1] == TOO_EARLY:
+            conditions = clock.within_cell(first, self.days)[1:]
+        elif chunk.files[1] == TOO_LATE:
+            conditions = clock.within_cell(last, self.days)[:1]
+        elif clock.local:
             day = (date.fromisoformat(chunk.files[1]) - _EPOCH).days
             conditions = clock.within_cell(day // self.days, self.days)
         return dataclasses.replace(chosen, conditions=tuple((clock.column, each) for each in conditions))

@@ -218,11 +218,21 @@ class DatabaseSource(Source):
             tally = tally.with_batch(batch, timed)
             rows = plain(batch, self._rounded, floats, self.name)
             parts.append(fit_table(rows, schema, chunk, label=self.name, recipe=self.recipe))
+        found = _joined(parts, schema)
+        exact = clock is not None and clock.exact and (chosen.symbol is not None or chunk.symbols is None)
+        self._check(chunk, tally, found.num_rows if exact else tally.rows)
+        return found
+
+    def _check(self, chunk: Chunk, tally: Tally, kept: int) -> None:
+        """Refuse rows that are not those of the plan, or of which the conversion left some out."""
+        what = " ".join(chunk.files)
         if self._chunk(chunk.files[1:], chunk.interval, chunk.symbols, tally).id != chunk.id:
+            raise SourceError(f"{what} has changed since it was planned.", hint="Plan the backfill again.")
+        if kept != tally.rows:
             raise SourceError(
-                f"{' '.join(chunk.files)} has changed since it was planned.", hint="Plan the backfill again."
+                f"{what}: the database counts {tally.rows} rows, of which {kept} have the time and the symbol.",
+                hint="Are symbols padded with blanks, or compared without case? Ask for all, or by a query.",
             )
-        return _joined(parts, schema)
 
     def _look(self) -> tuple[pa.Schema, Clock | None]:
         columns = self._table.columns()

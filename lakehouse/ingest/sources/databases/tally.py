@@ -26,13 +26,16 @@ class Tally:
             >>> Tally().with_batch(pa.table({"t": [5, 3]}), "t")
             Tally(rows=2, first=3, last=5)
         """
-        rows = self.rows + batch.num_rows
         if time is None or batch.num_rows == 0:
-            return Tally(rows, self.first, self.last)
+            return self.plus(Tally(batch.num_rows))
         ends = compute.min_max(batch.column(time))
-        first, last = ticks(ends["min"]), ticks(ends["max"])
-        ours = () if self.first is None or self.last is None else (self.first, self.last)
-        return Tally(rows, min(first, *ours[:1]) if ours else first, max(last, *ours[1:]) if ours else last)
+        return self.plus(Tally(batch.num_rows, ticks(ends["min"]), ticks(ends["max"])))
+
+    def plus(self, other: Tally) -> Tally:
+        """Return the tally of both."""
+        firsts = [each for each in (self.first, other.first) if each is not None]
+        lasts = [each for each in (self.last, other.last) if each is not None]
+        return Tally(self.rows + other.rows, min(firsts, default=None), max(lasts, default=None))
 
 
 def ticks(value: pa.Scalar) -> int:

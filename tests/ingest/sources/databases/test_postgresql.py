@@ -87,6 +87,16 @@ def test_names_are_quoted_and_values_are_parameters(postgres: Server) -> None:
     assert source.symbols() == ("IBM", evil)
 
 
+def test_rows_that_the_database_compares_otherwise_are_not_lost(postgres: Server) -> None:
+    postgres.run(
+        "create table t (time timestamptz, symbol char(8))", "insert into t values ('2024-01-02Z', 'IBM')"
+    )
+    source = DatabaseSource(postgres.uri, table="t", time="time")
+    with pytest.raises(SourceError, match=r"counts 1 rows, of which 0 have the time.*\n.*padded with blanks"):
+        rows(source, schema(), ["IBM"])
+    assert rows(source, schema())["symbol"].to_list() == ["IBM     "]
+
+
 def test_a_read_travels_in_batches_and_keeps_every_row(postgres: Server) -> None:
     postgres.run(
         "create table t as select timestamptz '2024-01-02Z' + i * interval '1 ms' as time,"
@@ -111,6 +121,25 @@ def test_rows_without_a_time_reach_the_quarantine(postgres: Server, tmp_path: Pa
     lake.create(_contract(schema()))
     report = lake.backfill("desk.rows", DatabaseSource(postgres.uri, table="t", time="time"))
     assert (report.rows_in, report.accepted, report.quarantined) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(("kind", "zone"), [("timestamptz", None), ("timestamp", "Europe/London")])
+def test_times_beyond_the_range_of_nanoseconds_reach_the_quarantine(
+    postgres: Server, tmp_path: Path, kind: str, zone: str | None
+) -> None:
+    postgres.run(
+        f"create table t (time {kind}, symbol text)",
+        "insert into t values ('9999-12-31', 'A'), ('250000-01-01', 'A'), ('0044-03-15 BC', 'A')",
+        "insert into t values ('2024-01-02', 'A')",
+    )
+    recipe = {"time": {"time_zone": zone}} if zone else None
+    source = DatabaseSource(postgres.uri, table="t", time="time", recipe=recipe)
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    lake.create(_contract(schema()))
+    report = lake.backfill("desk.rows", source)
+    assert (report.rows_in, report.accepted, report.quarantined, report.failures) == (4, 1, 3, ())
+    bounded = source.chunks(schema(), None, Interval.of("2024-01-01", "2025-01-01"))
+    assert [chunk.files[1] for chunk in bounded] == ["2024-01-02"]
 
 
 def _contract(like: TableSchema) -> Any:
