@@ -22,6 +22,7 @@ PRICE = TableSchema(
     "symbol",
     "time",
 )
+TIME = TableSchema((Column("time", "timestamp[us]", nullable=False),), time="time")
 BARS = ("open", "high", "low", "close", "volume")
 BAR = TableSchema(
     (Column("time", "timestamp[us]", nullable=False), *(Column(name, "float64") for name in BARS)),
@@ -85,6 +86,65 @@ def test_mark_prices_have_no_volume_in_100_of_100_bars(shared_data: Shared) -> N
     frame = feather(shared_data("freqtrade/futures/XRP_USDT_USDT-1h-mark.feather"))
     assert (frame.height, count(frame, Rule("r", "not_null", ("volume",)), BAR)) == (100, 100)
     assert count(frame.with_columns(volume=float("nan")), Rule("r", "volume"), BAR) == 100
+
+
+def instants(file: Path, column: str, form: str = "%Y-%m-%d %H:%M:%S") -> pl.DataFrame:
+    """Return the times of a file, its zone of UTC left out, as a frame of nothing else."""
+    rows = pl.read_csv(file, infer_schema_length=None)
+    text = pl.col(column).str.slice(0, 19)
+    return rows.select(time=text.str.to_datetime(form, time_unit="us", time_zone="UTC"))
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "longest", "rows", "gaps"),
+    [
+        ("nautilus/fxcm/gbpusd-m1-bid-2012.csv.gz", "timestamp", "1min", 30_117, 111),
+        ("nautilus/fxcm/gbpusd-m1-ask-2012.csv.gz", "timestamp", "1min", 30_117, 111),
+        ("backtesting_py/EURUSD.csv.gz", "", "1h", 5_000, 42),
+    ],
+)
+def test_bars_of_currencies_have_as_many_gaps_as_is_known(
+    shared_data: Shared, file: str, column: str, longest: str, rows: int, gaps: int
+) -> None:
+    frame = instants(shared_data(file), column)
+    found = count(frame, Rule("r", "gap", (), {"max_gap": longest}), TIME)
+    assert (frame.height, found) == (rows, gaps)
+
+
+@pytest.mark.parametrize(("name", "days"), [("JPY", 33), ("KRW", 35), ("GBP", 5)])
+def test_rates_of_currencies_at_weekends(shared_data: Shared, name: str, days: int) -> None:
+    frame = instants(shared_data(f"pysystemtrade/fx_prices_csv/{name}USD.csv.gz"), "DATETIME")
+    assert count(frame, Rule("r", "session", (), {"calendar": "mon-fri"}), TIME) == days
+
+
+def test_the_pound_has_two_rates_on_866_days(shared_data: Shared) -> None:
+    frame = instants(shared_data("pysystemtrade/fx_prices_csv/GBPUSD.csv.gz"), "DATETIME")
+    days = frame.select(pl.col("time").dt.date())
+    schema = TableSchema((Column("time", "date", nullable=False),), time="time")
+    assert count(days, Rule("r", "distinct", ("time",)), schema) == 866
+
+
+def test_three_economic_releases_are_on_weekends(shared_data: Shared) -> None:
+    file = shared_data("econ_calendar_rleydev/calendar_2020/calendar_2020.csv")
+    frame = instants(file, "datetime_utc", "%Y-%m-%dT%H:%M:%S")
+    assert count(frame, Rule("r", "session", (), {"calendar": "mon-fri"}), TIME) == 3
+
+
+@pytest.mark.parametrize(("file", "repeats"), [("BCHEUR.csv", 1), ("incremental_q2", 48)])
+def test_trades_of_kraken_repeat(shared_data: Shared, file: str, repeats: int) -> None:
+    folder = shared_data(f"freqtrade/kraken/trades_csv/{file}")
+    frame = pl.read_csv(folder, has_header=False, infer_schema_length=None)
+    schema = TableSchema(tuple(Column(name, "float64") for name in frame.columns))
+    assert count(frame, Rule("r", "distinct"), schema) == repeats
+
+
+def test_the_amount_of_each_of_9367_transactions_follows_from_price_and_size(shared_data: Shared) -> None:
+    frame = pl.read_csv(shared_data("pyfolio_reloaded/test_txn.csv.gz"), infer_schema_length=None)
+    names = ("amount", "price", "txn_dollars")
+    good = {"expression": "abs(txn_dollars + amount * price) <= 1e-9 * abs(txn_dollars)"}
+    schema = TableSchema(tuple(Column(name, "float64") for name in names))
+    values = frame.select(pl.col(name).cast(pl.Float64) for name in names)
+    assert (values.height, count(values, Rule("r", "sql", (), good), schema)) == (9_367, 0)
 
 
 def test_a_file_of_depth_updates_repeats_37_rows(shared_data: Shared) -> None:

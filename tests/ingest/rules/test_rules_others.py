@@ -159,3 +159,24 @@ def test_two_vendors_of_one_stock_agree_on_as_many_days_as_is_known(
     rule = Rule("same", "agrees", ("close",), {"product": "vendor.bars", "absolute": tolerance}, "warn")
     commit = bars(lake, "market_data.bars", mine, rule).append(mine)
     assert (commit.accepted, commit.warnings) == (both, {"same": both - agreeing})
+
+
+@pytest.mark.parametrize(
+    ("rows", "others", "strange"),
+    [
+        ("rollconfig", "instrumentconfig", 2),
+        ("instrumentconfig", "rollconfig", 74),
+        ("instrumentconfig", "spreadcosts", 7),
+    ],
+)
+def test_tables_of_futures_name_instruments_that_another_table_does_not_know(
+    lake: lakehouse.Lake, shared_data: Shared, rows: str, others: str, strange: int
+) -> None:
+    def names(table: str) -> pl.DataFrame:
+        file = shared_data(f"pysystemtrade/csvconfig/{table}.csv")
+        return pl.read_csv(file, columns=["Instrument"]).rename({"Instrument": "symbol"})
+
+    lake.create("futures.known", like=names(others), key=("symbol",)).append(names(others))
+    rule = Rule("listed", "known", ("symbol",), {"product": "futures.known"})
+    commit = lake.create("futures.rows", like=names(rows), key=("symbol",), rules=(rule,)).append(names(rows))
+    assert commit.quarantined == strange
