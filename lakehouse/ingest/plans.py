@@ -298,6 +298,8 @@ def _reordered(
     """Bring rows in an order by symbol; the column of symbols is known, so it is not gathered."""
     if not schema.symbol:
         return take_rows(rows, order)
+    if rows.num_columns == 1:  # a list of symbols: a table without a column would forget its length
+        return pa.Table.from_arrays([symbols.array()], [schema.symbol])
     place = rows.schema.get_field_index(schema.symbol)
     taken = take_rows(rows.remove_column(place), order)
     return taken.add_column(place, schema.symbol, symbols.array())

@@ -206,3 +206,12 @@ def test_a_corrected_row_keeps_its_place_among_rows_of_its_time(lake: lakehouse.
     assert made.read().to_polars()["id"].to_list() == ["x", "y", "z", "w", "new"]
     assert made.read(end=5).to_polars()["id"].to_list() == ["x"]
     assert made.verify().ok
+
+
+def test_a_list_of_symbols_is_a_product(lake: lakehouse.Lake) -> None:
+    """Its only column was taken out to be put in order, and with it the number of rows was lost."""
+    symbols = pl.DataFrame({"symbol": ["B", "C", "A"]})
+    product = lake.create("reference.universe", like=symbols, key=("symbol",))
+    assert product.append(symbols).accepted == 3
+    assert product.append(symbols).duplicates == 3
+    assert product.read().to_polars()["symbol"].to_list() == ["A", "B", "C"]
