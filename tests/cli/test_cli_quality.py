@@ -56,3 +56,14 @@ def test_snapshot_refuses_below_a_minimum(bars: Run) -> None:
     assert ran.code == 1
     assert "scores 0.833333 (ohlc: 1; worst: IBM" in ran.err
     assert bars("snapshot", "q1", "--minimum-quality", 0.8).code == 0
+
+
+def test_quality_of_all_products_is_one_line_each(bars: Run) -> None:
+    lakehouse.open(".").create("market_data.empty", like=lakehouse.open(".")[BARS].read())
+    bars("quality", BARS)
+    found = bars("quality", "--json").json
+
+    assert [(row["product"], row["score"]) for row in found] == [(BARS, 5 / 6), ("market_data.empty", None)]
+    assert bars("quality", "--fail-below", 0.8).code == 0
+    assert bars("quality", "--fail-below", 0.9).code == 1
+    assert "market_data.empty" in bars("quality").out

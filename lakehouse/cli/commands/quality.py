@@ -1,4 +1,4 @@
-"""quality: how good the rows of a product are."""
+"""quality: how good the rows of a product are, or of all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lakehouse.cli.parser import Commands
     from lakehouse.cli.reply import Reply
     from lakehouse.ingest.quality import QualityReport
+    from lakehouse.lake import Lake
 
 _NOTES = """\
 The score is the share of rows that break no rule of the contract: 1 - failed / (stored + refused). A
@@ -19,7 +20,9 @@ row counts once, however many rules it breaks. Refused rows lie in quarantine, a
 Each measurement is appended to the product quality.scores, unless --no-record is given.
 
 With --fail-below the exit code is 1 where the score is lower, where there is no row to judge, and where
-the newest row is older than the contract's freshness allows."""
+the newest row is older than the contract's freshness allows. Of all products, those without rows pass."""
+_ALL = ("product", "version", "score", "stored", "refused", "failed", "newest", "late")
+_SCORES = "quality.scores"
 _RULES = ("rule", "level", "stored", "refused")
 _WORST = ("symbol", "period", "stored", "refused", "failed", "score")
 
@@ -29,16 +32,17 @@ def add_commands(commands: Commands) -> None:
     parser = commands.add(
         "quality",
         quality,
-        "judge the rows of a product by its rules, and score them",
+        "judge the rows of a product, or of all, by their rules, and score them",
         group="care",
         notes=_NOTES,
         examples=(
+            "quality --fail-below 0.999",
             "quality market_data.bars_1d",
             "quality market_data.trades --last 24h --fail-below 0.99",
             "quality market_data.bars_1d --symbols IBM AAPL --start 2024-01-01 --json",
         ),
     )
-    parser.add_argument("product", metavar="PRODUCT")
+    parser.add_argument("product", nargs="?", metavar="PRODUCT", help="by default all, one line each")
     parser.add_argument("--last", metavar="SPAN", help="the range that ends now, such as 24h or 5d")
     parser.add_argument("--start", metavar="TIME", help="first instant inside; by default the beginning")
     parser.add_argument("--end", metavar="TIME", help="first instant after; by default no end")
@@ -54,11 +58,16 @@ def add_commands(commands: Commands) -> None:
 
 
 def quality(options: argparse.Namespace) -> Reply:
-    """Measure a product."""
-    from lakehouse.cli.reply import Facts, Grid, Reply
+    """Measure a product, or all."""
+    lake = open_lake(options)
+    if options.product is None:
+        return _every(lake, options)
+    return _one(_measure(lake, options.product, options), options)
 
-    report = open_lake(options).quality(
-        options.product,
+
+def _measure(lake: Lake, product: str, options: argparse.Namespace) -> QualityReport:
+    return lake.quality(
+        product,
         last=options.last,
         start=options.start,
         end=options.end,
@@ -66,6 +75,25 @@ def quality(options: argparse.Namespace) -> Reply:
         record=not options.no_record,
         author=options.author,
     )
+
+
+def _every(lake: Lake, options: argparse.Namespace) -> Reply:
+    """Measure all products but the one of the scores; those without rows fail nobody."""
+    from lakehouse.cli.reply import Grid, Reply
+    from lakehouse.cli.text import time_text
+
+    reports = [_measure(lake, name, options) for name in lake.products() if name != _SCORES]
+    rows = [{name: value for name, value in _facts(each).items() if name in _ALL} for each in reports]
+    failing = options.fail_below is not None and any(
+        each.below(options.fail_below) or each.late for each in reports
+    )
+    grid = Grid(rows, _ALL, formats={"score": _score, "newest": time_text})
+    return Reply(rows, [grid] if rows else ["No product here yet."], exit_code=int(failing))
+
+
+def _one(report: QualityReport, options: argparse.Namespace) -> Reply:
+    from lakehouse.cli.reply import Facts, Grid, Reply
+
     worst = _worst(report, options.worst)
     rules = [{name: getattr(each, name) for name in _RULES} for each in report.failures]
     facts = _facts(report)
