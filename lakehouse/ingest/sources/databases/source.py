@@ -230,7 +230,7 @@ class DatabaseSource(Source):
             raise SourceError(f"{what} has changed since it was planned.", hint="Plan the backfill again.")
         if kept != tally.rows:
             raise SourceError(
-                f"{what}: the database counts {tally.rows} rows, of which {kept} have the time and the symbol.",
+                f"{what}: the database counts {tally.rows} rows, of which {kept} fit the question.",
                 hint="Are symbols padded with blanks, or compared without case? Ask for all, or by a query.",
             )
 

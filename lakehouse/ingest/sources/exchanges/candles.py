@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -28,21 +30,37 @@ def fetch_candles(client: Client, symbol: str, timeframe: str, interval: Interva
     Raises:
         SourceError: the exchange can not be asked, or gives two candles of one time.
     """
-    frame = Frame.parse(timeframe)
     size = client.limit(symbol, "fetchOHLCV", _PAGE)
+    shortest = Frame.parse(timeframe).shortest_ns // _NS_PER_MS
     first, end = -(-interval.start // _NS_PER_MS), -(-interval.end // _NS_PER_MS)
-    shortest = frame.shortest_ns // _NS_PER_MS
+    ask = partial(_page, client, symbol, timeframe)
     found: dict[int, list[Any]] = {}
     while first < end:
         window = min(first + size * shortest, end)
-        page = _page(client, symbol, timeframe, first, size)
-        inside = [candle for candle in page if first <= candle[0] < window]
+        inside = _window(ask, first, window, shortest)
         for candle in inside:
             if found.setdefault(candle[0], candle) != candle:
                 moment = to_iso(candle[0] * _NS_PER_MS)
                 raise SourceError(f"{symbol}: two different candles of {moment}.", temporary=True)
         first = max(candle[0] for candle in inside) + shortest if inside else window
     return _table([found[time] for time in sorted(found)])
+
+
+def _window(ask: Callable[[int, int], list[list[Any]]], first: int, end: int, step: int) -> list[list[Any]]:
+    """Return the candles of a window, of the last ones perhaps none.
+
+    Where a page starts late, nothing was traded before, or the exchange gives the newest of what was asked
+    for: so the part before it is asked for again.
+    """
+    found: list[list[Any]] = []
+    while first < end:
+        page = ask(first, -(-(end - first) // step))
+        inside = [candle for candle in page if first <= candle[0] < end]
+        if not inside:
+            break
+        found += inside
+        end = min(candle[0] for candle in inside)
+    return found
 
 
 def check_reach(exchange: str, timeframe: str, interval: Interval, now: int) -> None:

@@ -92,7 +92,9 @@ def test_rows_that_the_database_compares_otherwise_are_not_lost(postgres: Server
         "create table t (time timestamptz, symbol char(8))", "insert into t values ('2024-01-02Z', 'IBM')"
     )
     source = DatabaseSource(postgres.uri, table="t", time="time")
-    with pytest.raises(SourceError, match=r"counts 1 rows, of which 0 have the time.*\n.*padded with blanks"):
+    with pytest.raises(
+        SourceError, match=r"counts 1 rows, of which 0 fit the question.*\n.*padded with blanks"
+    ):
         rows(source, schema(), ["IBM"])
     assert rows(source, schema())["symbol"].to_list() == ["IBM     "]
 

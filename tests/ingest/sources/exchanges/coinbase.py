@@ -15,6 +15,7 @@ class Answers:
     trades: list[list[Any]]
     most_candles: int = 350
     most_trades: int = 1000
+    newest: int = 350
 
     def __call__(self, path: str, query: dict[str, str]) -> Any:
         if path.endswith("/candles"):
@@ -30,7 +31,7 @@ class Answers:
     def _candles(self, query: dict[str, str]) -> list[dict[str, str]]:
         start, end = int(query["start"]), int(query["end"])
         assert (end - start) // 60 <= self.most_candles, "Coinbase refuses more than 350 candles"
-        rows = [row for row in self.candles if start <= row[0] // 1000 <= end]
+        rows = [row for row in self.candles if start <= row[0] // 1000 <= end][-self.newest :]
         names = ("open", "high", "low", "close", "volume")
         return [
             {

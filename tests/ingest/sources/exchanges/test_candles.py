@@ -55,6 +55,12 @@ def test_a_page_that_is_shorter_than_promised_loses_nothing(binance_venue: Venue
     assert len(day) == 2611  # the file has gaps, which a page must not end at
 
 
+def test_a_page_of_the_newest_candles_alone_loses_nothing(coinbase_venue: Venue) -> None:
+    coinbase_venue.answer.newest = 70  # type: ignore[attr-defined]
+    found = rows(make(coinbase_venue, "coinbase"), "BTC/USDT", "2017-11-07", "2017-11-08")
+    assert table(found) == [row for row in expected(coinbase_venue) if _iso(row[0])[:10] == "2017-11-07"]
+
+
 def _iso(milliseconds: int) -> str:
     return lakehouse.times.to_iso(milliseconds * 1_000_000)
 
