@@ -104,7 +104,7 @@ class _Run:
         self._commits: list[Commit] = []
         self._failures: dict[str, ChunkFailure] = {}
         self._waiting: set[str] = set()
-        # A plan of one chunk has nothing to share and nothing to go on with: it leaves no document.
+        # A plan of one chunk has nothing to share, and whoever ran it knows how it went: no document.
         self._claims = Claims(table.store, plan.id, table.path) if len(plan.chunks) > 1 else None
 
     def work(self, wanted: Collection[str], load: Load) -> None:
@@ -249,8 +249,8 @@ class _Run:
         failure = ChunkFailure(chunk.id, chunk.files, str(error))
         self._failures[chunk.id] = failure
         self._waiting.discard(chunk.id)
-        if not isinstance(error, StorageError):  # a full disk can not keep it either, and it passes
-            self._publish_plan()
+        # A full disk can not keep it either, and it passes.
+        if self._claims is not None and not isinstance(error, StorageError):
             keep_failure(self._table.store, self._plan.id, failure)
 
     def _publish_plan(self) -> None:

@@ -72,15 +72,10 @@ def test_only_failed_chunks_are_tried_again(lake: lakehouse.Lake, vendor: Vendor
     assert lake.doctor().findings == ()
 
 
-def test_a_plan_of_one_chunk_leaves_a_document_only_where_it_fails(
-    lake: lakehouse.Lake, vendor: Vendor
-) -> None:
-    folder = vendor(1)
-    lake.backfill(NAME, folder)
+def test_a_plan_of_one_chunk_leaves_no_document(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    report = lake.backfill(NAME, Flaky(vendor(1), broken=["S000.parquet"]))
+    assert len(report.failures) == 1
     assert documents(lake) == []
-    lake.create("market_data.other", like=lake[NAME].read().to_polars(), key=("symbol", "time"))
-    lake.backfill("market_data.other", Flaky(folder, broken=["S000.parquet"]))
-    assert len(documents(lake)) == 2
 
 
 def test_what_did_not_fail_is_left_alone_where_only_failures_are_asked_for(
