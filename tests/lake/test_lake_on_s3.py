@@ -211,6 +211,17 @@ def test_a_backfill_is_resumed_in_a_bucket(
     assert (first.accepted, again.accepted, again.skipped) == (3, 0, 2)
 
 
+def test_processes_stage_the_rows_of_a_backfill_in_a_bucket(
+    lake: lakehouse.Lake, product: lakehouse.Product, bars: Bars, tmp_path: Path
+) -> None:
+    for symbol in ("C", "D"):
+        bars((symbol,)).write_parquet(tmp_path / f"{symbol}.parquet")
+    report = lake.backfill(NAME, tmp_path / "*.parquet", executor="processes", workers=1)
+    assert (report.committed, report.accepted, report.failures) == (2, 6, ())
+    assert product.verify().ok
+    assert [entry for entry in lake.store.list("") if "/_staging/" in entry.path] == []
+
+
 def test_checkpoints_are_written_and_read(
     product: lakehouse.Product, bars: Bars, monkeypatch: pytest.MonkeyPatch
 ) -> None:

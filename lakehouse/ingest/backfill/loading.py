@@ -115,8 +115,10 @@ def loading(task: Task, executor: Workers, workers: int | None, staged: Task) ->
         staged: the task for whoever may be another process.
 
     Raises:
-        ArgumentError: there is no such executor.
+        ArgumentError: there is no such executor, or `workers` is not above 0.
     """
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"workers must be above 0, got {workers}.")
     count = workers or max(2, os.cpu_count() or 1)
     if isinstance(executor, Executor):
         on_threads = isinstance(executor, ThreadPoolExecutor)

@@ -96,3 +96,8 @@ def test_commits_end_at_slices_and_at_rows(
 def test_an_unknown_executor_is_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
     with pytest.raises(ArgumentError, match="There is no executor 'fibres'"):
         lake.backfill(NAME, vendor(1), executor="fibres")  # type: ignore[arg-type]
+
+
+def test_no_workers_at_all_are_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    with pytest.raises(ArgumentError, match="workers must be above 0, got 0"):
+        lake.backfill(NAME, vendor(1), workers=0)
