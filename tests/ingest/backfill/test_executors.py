@@ -53,12 +53,16 @@ def test_bad_rows_come_back_from_processes_too(lake: lakehouse.Lake, vendor: Ven
     assert lake[NAME].quarantine.read().num_rows == 4
 
 
-def test_many_symbols_share_few_files(lake: lakehouse.Lake, vendor: Vendor) -> None:
-    report = lake.backfill(NAME, vendor(500, days=60))
-    files = lake[NAME].state().files
+@pytest.mark.parametrize(("date", "most"), [("day", 60), ("month", 3)])
+def test_many_symbols_share_few_files(lake: lakehouse.Lake, vendor: Vendor, date: str, most: int) -> None:
+    name, folder = f"market_data.by_{date}", vendor(500, days=60)
+    like = pl.read_parquet(folder / "S000.parquet")
+    lake.create(name, like=like, key=("symbol", "time"), layout=f"date={date},symbol=row_groups")
+    report = lake.backfill(name, folder)
+    files = lake[name].state().files
     assert report.accepted == 30_000
-    assert len(files) <= 3  # 60 days are three months, or one year
-    for file in files:
+    assert len(files) <= most
+    for file in files[:3]:
         rows = pl.read_parquet(lake.store.local_path(file.path), hive_partitioning=False)
         assert rows.equals(rows.sort("symbol", "time"))
 
