@@ -13,8 +13,11 @@ from lakehouse.ingest.sources.exchanges.client import Client
 from lakehouse.ingest.sources.exchanges.frames import Frame
 from lakehouse.times import Interval, to_iso
 
-REACH = {"kraken": 720, "krakenfutures": 5000}
-"""Newest candles beyond which an exchange gives none, whatever it is asked for."""
+NEWEST_ONLY = (
+    *("bithumb", "bitrue", "bitteam", "bittrade", "extended", "gemini", "kraken", "modetrade", "nado"),
+    *("p2b", "woofipro"),
+)
+"""Exchanges that give a fixed number of their newest candles, whatever start they are asked for (ccxt 4.5)."""
 
 _NS_PER_MS = 1_000_000
 _PAGE = 500
@@ -63,25 +66,27 @@ def _window(ask: Callable[[int, int], list[list[Any]]], first: int, end: int, st
     return found
 
 
-def check_reach(exchange: str, timeframe: str, interval: Interval, now: int) -> None:
-    """Refuse what an exchange would answer with newer candles.
+def fetch_newest(client: Client, symbol: str, timeframe: str, interval: Interval) -> pa.Table:
+    """Do the same where the exchange has only one page, if that reaches back far enough.
 
     Raises:
-        SourceError: the interval starts too early.
+        SourceError: the exchange can not be asked, or the interval starts before its oldest candle.
     """
-    if exchange not in REACH:
-        return
-    # One less: the newest one is not finished.
-    earliest = now - (REACH[exchange] - 1) * Frame.parse(timeframe).shortest_ns
-    if interval.start < earliest:
+    page = sorted(_page(client, symbol, timeframe, None, None))
+    if not page or page[0][0] * _NS_PER_MS > interval.start:
+        since = f", since {to_iso(page[0][0] * _NS_PER_MS)}" if page else ""
         raise SourceError(
-            f"{exchange} gives only its last {REACH[exchange]} candles of {timeframe}, since "
-            f"{to_iso(earliest)}; {to_iso(interval.start)} is before.",
-            hint="Ask for a later start or longer candles, or load its trades, which go back to the first.",
+            f"{client.exchange} gives only its newest {len(page)} candles of {timeframe}{since}; "
+            f"{to_iso(interval.start)} is before.",
+            hint="Ask for a later start or longer candles, or load its trades, if those are known here.",
         )
+    span = range(-(-interval.start // _NS_PER_MS), -(-interval.end // _NS_PER_MS))
+    return _table([candle for candle in page if candle[0] in span])
 
 
-def _page(client: Client, symbol: str, timeframe: str, first: int, size: int) -> list[list[Any]]:
+def _page(
+    client: Client, symbol: str, timeframe: str, first: int | None, size: int | None
+) -> list[list[Any]]:
     page = client.rows(lambda exchange: exchange.fetch_ohlcv(symbol, timeframe, first, size))
     if not all(isinstance(candle, list) and isinstance(candle[0], int) for candle in page):
         raise SourceError(f"The answer for {symbol} {timeframe} holds no candles.", temporary=True)

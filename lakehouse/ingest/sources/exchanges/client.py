@@ -42,9 +42,9 @@ class Client:
         self._lock = threading.Lock()
 
     @property
-    def timeframes(self) -> tuple[str, ...]:
-        """Lengths of the candles that the exchange offers."""
-        return tuple(self._exchange.timeframes or ())
+    def exchange(self) -> str:
+        """Its name, as ccxt calls it."""
+        return str(self._exchange.id)
 
     def symbols(self) -> tuple[str, ...]:
         """Return the markets, sorted, as ccxt spells them.

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lakehouse.errors import ArgumentError
 from lakehouse.ingest.sources.base import Chunk, Source
-from lakehouse.ingest.sources.exchanges.candles import check_reach, fetch_candles
+from lakehouse.ingest.sources.exchanges.candles import NEWEST_ONLY, fetch_candles, fetch_newest
 from lakehouse.ingest.sources.exchanges.client import Client
 from lakehouse.ingest.sources.exchanges.frames import Frame, cells
 from lakehouse.ingest.sources.exchanges.trades import check_known, fetch_trades
@@ -144,8 +144,8 @@ class ExchangeSource(Source):
         if self._timeframe == TRADES:
             table = fetch_trades(self._client(), self._exchange, symbol, chunk.interval)
         else:
-            check_reach(self._exchange, self._timeframe, chunk.interval, self._now())
-            table = fetch_candles(self._client(), symbol, self._timeframe, chunk.interval)
+            fetch = fetch_newest if self._exchange in NEWEST_ONLY else fetch_candles
+            table = fetch(self._client(), symbol, self._timeframe, chunk.interval)
         where = pa.array([self._exchange] * table.num_rows, pa.string())
         unit = "ns" if self._timeframe == TRADES else "ms"
         recipe = Recipe(time=TimeRule(column=("time",), format=unit), extra="ignore")

@@ -22,7 +22,7 @@ class Answers:
                 return self.pairs
             case "OHLC":
                 rows = self.ohlc["result"]["XBTUSDT"]
-                newest = [row for row in rows if row[0] >= int(query["since"])]
+                newest = [row for row in rows if row[0] >= int(query.get("since", 0))]
                 return {"error": [], "result": {"XBTUSDT": newest, "last": rows[-2][0]}}
             case "Trades":
                 return self._trades(query)

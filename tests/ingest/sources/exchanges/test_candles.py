@@ -75,7 +75,7 @@ def test_recorded_answers_of_kraken_are_read_but_not_its_unfinished_candle(krake
 
 def test_what_kraken_does_not_have_any_more_is_refused(kraken_venue: Venue) -> None:
     now = kraken_venue.answer.ohlc["result"]["XBTUSDT"][-1][0] * NS_PER_SECOND  # type: ignore[attr-defined]
-    with pytest.raises(SourceError, match=r"only its last 720 candles of 1m, since 2025-11-10T12:1"):
+    with pytest.raises(SourceError, match=r"only its newest 721 candles of 1m, since 2025-11-10T12:17"):
         rows(make(kraken_venue, "kraken", now=now), "BTC/USDT", "2025-11-10T12:00")
 
 
