@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.session import session_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lakehouse.partitions.table import Table
     from lakehouse.partitions.verify import Verification
     from lakehouse.queries.difference import Difference
+    from lakehouse.queries.latest import LatestReader
     from lakehouse.queries.result import Result
     from lakehouse.queries.scan import Scan
     from lakehouse.schema import TableSchema
@@ -241,6 +243,17 @@ class Product(ReadableProduct, Writable["Commit"]):
         tail = open_tail(self.table.store, self.table.path)
         state = self.state()  # after the tail was opened: what is sealed in between is in the version
         return state if tail is None else replace(state, tail=Unsealed(tail, state))
+
+    def latest(self, symbols: Symbols = None, *, columns: Sequence[str] | None = None) -> Result:
+        """Return the last row of each symbol; of one symbol that is streamed, in microseconds."""
+        found = self._latest.find(symbols, columns, self.state) if isinstance(symbols, str) else None
+        return super().latest(symbols, columns=columns) if found is None else found
+
+    @cached_property
+    def _latest(self) -> LatestReader:
+        from lakehouse.queries.latest import LatestReader
+
+        return LatestReader(self.table)
 
     def _take(self, pending: PendingWrite) -> Commit:
         """Commit at once."""

@@ -52,7 +52,8 @@ class LakeView(ABC):
     def sql(self, text: str, parameters: Parameters = None) -> Result:
         """Answer one SELECT over `domain.product` names, in DuckDB's dialect, and nothing else.
 
-        Only the files that the query needs are listed. Times without a zone are UTC.
+        Only the files that the query needs are listed. Of an open lake it sees the newest versions, and the
+        rows that are streamed and not sealed yet. Times without a zone are UTC.
 
         Args:
             text: SQL with `$name` or `?` parameters.

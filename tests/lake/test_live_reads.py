@@ -175,7 +175,7 @@ def _same(table: pa.Table) -> pa.Table:
 def test_versions_snapshots_locks_and_verify_do_not_have_the_tail(
     mixed: lakehouse.Product, lake: lakehouse.Lake, tmp_path: Path
 ) -> None:
-    lake.lock(tmp_path / "lake.lock", [NAME])
+    lake.lock(tmp_path / "lake.lock", {NAME: 1})
     past = lakehouse.checkout(tmp_path / "lake.lock")
     assert (mixed.version, mixed.rows, len(mixed.read(version=1)), len(past[NAME].read())) == (1, 3, 3, 3)
     assert len(mixed.read(time="2100-01-01")) == 3
@@ -244,3 +244,62 @@ def test_a_key_without_a_time_is_looked_for_in_all_stored_rows(lake: lakehouse.L
         stream.write(tick("B", 900, 7.0))
         stream.write(tick("B", 901, 8.0))
         assert rows_of(made.read("B")) == [("B", 901, 8.0)]
+
+
+def test_latest_is_the_last_row_of_tail_whatever_was_written_where(
+    product: lakehouse.Product, lake: lakehouse.Lake, stream: Stream
+) -> None:
+    def check(price: float) -> None:
+        for each in (product, lakehouse.open(lake.url)[NAME]):
+            assert each.latest("A").equals(each.tail(1, symbols="A"))
+            assert each.latest("A").to_polars()["price"].to_list() == [price]
+            assert each.latest("A", columns=["price", "symbol"]).columns == ("price", "symbol")
+
+    product.append(frame(("A", 5, 5.0), ("B", 2, 2.0)))
+    check(5.0)
+    stream.write(tick("A", 4, 4.0))
+    check(5.0)  # a stored row is later
+    stream.write(tick("A", 5, 5.5))
+    check(5.5)  # at equal times, stored rows come first
+    stream.write(tick("A", 3, 3.0))
+    check(5.5)  # late by its time
+    product.append(frame(("A", 8, 8.0)))
+    check(8.0)
+    stream.write(tick("A", 9, 9.0))
+    stream.seal()
+    check(9.0)
+    stream.write(tick("A", 7, 7.0))
+    check(9.0)
+    with lake.stream(NAME) as other:
+        other.write(tick("A", 11, 11.0))
+        check(11.0)
+        stream.write(tick("A", 12, 12.0))
+        check(12.0)
+    check(12.0)
+
+
+def test_latest_gives_every_type_as_read_does(lake: lakehouse.Lake) -> None:
+    shape = pl.DataFrame(
+        {
+            "symbol": ["ä"],
+            "time": pl.Series([1_704_189_600_000_000]).cast(pl.Datetime("us", "UTC")),
+            "day": pl.Series([19_724]).cast(pl.Int32).cast(pl.Date),
+            "flag": [True],
+            "small": pl.Series([-3], dtype=pl.Int8),
+            "ratio": pl.Series([0.5], dtype=pl.Float32),
+            "note": ["日経225"],
+            "none": pl.Series([None], dtype=pl.Float64),
+        }
+    )
+    made = lake.create("market_data.types", like=shape, key=[])
+    with lake.stream("market_data.types") as stream:
+        stream.write(shape)
+        assert made.latest("ä").equals(made.read())
+        assert made.latest("ä").schema.equals(made.read().schema)
+
+
+def test_latest_of_an_unknown_symbol_or_column_says_so(mixed: lakehouse.Product) -> None:
+    with pytest.raises(NotFoundError, match="Unknown symbol"):
+        mixed.latest("D")
+    with pytest.raises(NotFoundError, match="Unknown column"):
+        mixed.latest("A", columns=["bid"])
