@@ -18,9 +18,10 @@ from lakehouse.partitions.tail.folder import WATERMARK, tail_folder
 from lakehouse.partitions.tail.latest import LatestWriter
 from lakehouse.partitions.tail.log import SEGMENT_BYTES, TailLog
 from lakehouse.partitions.tail.segment import SegmentHeader
-from lakehouse.partitions.tail.writers import take_writer
+from lakehouse.partitions.tail.writers import has_rows, take_writer
 
 if TYPE_CHECKING:
+    from lakehouse.catalog.contract import Contract
     from lakehouse.partitions.commit_record import Commit
     from lakehouse.partitions.table import Table
 
@@ -85,12 +86,11 @@ class Stream:
         self.name, self._place = table.name, (table.store.url, table.path)
         self._packer = RowPacker(contract)
         self._writer = take_writer(tail_folder(table.store, table.path))
-        key = WATERMARK + self._writer.id
-        header = SegmentHeader(lake, str(table.name), self._writer.id, contract.version, 0, contract.schema)
-        first = table.head().transactions.get(key, 0) + 1
-        self._log = TailLog(self._writer.folder, header, first, settings.segment_bytes)
-        self._latest = None if contract.schema.symbol is None else LatestWriter(self._writer.folder, header)
-        self._journal = Journal(self._log, self._latest, settings.durability)
+        try:
+            self._begin(lake, table, contract)
+        except BaseException:
+            self._writer.release()
+            raise
         self._sealing = threading.Lock()
         self._changed = threading.Condition()
         self._refusal: LakehouseError | None = None
@@ -99,6 +99,17 @@ class Stream:
         _streams[id(self)] = self
         self._keeper = threading.Thread(target=self._keep, name="lakehouse-sealing", daemon=True)
         self._keeper.start()
+
+    def _begin(self, lake: str, table: Table, contract: Contract) -> None:
+        """Begin the log behind the last row that was sealed of the writer."""
+        writer = self._writer
+        if has_rows(writer):  # its process died after the look for such writers
+            self.recovered += (seal_writer(self._target, writer),)
+        first = table.head().transactions.get(WATERMARK + writer.id, 0) + 1
+        header = SegmentHeader(lake, str(table.name), writer.id, contract.version, 0, contract.schema)
+        self._log = TailLog(writer.folder, header, first, self._settings.segment_bytes)
+        self._latest = None if contract.schema.symbol is None else LatestWriter(writer.folder, header)
+        self._journal = Journal(self._log, self._latest, self._settings.durability)
 
     def write(self, rows: Any) -> int:
         """Write a row, or a frame of many; it returns when they are as durable as the stream promises.

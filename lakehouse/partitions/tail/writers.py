@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.names import fresh_id
-from lakehouse.partitions.tail.folder import writers_in
+from lakehouse.partitions.tail.folder import segments_in, writers_in
 from lakehouse.store.file_lock import take_at_once
 
 
@@ -41,6 +41,11 @@ def take_writer(folder: str) -> Writer:
         found = try_writer(folder, fresh_id())
         if found is not None:
             return found
+
+
+def has_rows(writer: Writer) -> bool:
+    """Say whether there are segments of a writer."""
+    return bool(segments_in(str(writer.folder.parent), writer.id))
 
 
 def try_writer(folder: str, writer: str) -> Writer | None:

@@ -17,6 +17,7 @@ import pytest
 
 import lakehouse
 from lakehouse.errors import StorageError
+from lakehouse.ingest.streaming.sealing import recover
 from lakehouse.ingest.streaming.stream import Stream
 from lakehouse.store import durable
 
@@ -171,11 +172,32 @@ def test_the_next_stream_recovers_what_a_dead_one_left(ticks: Ticks) -> None:
         assert stream.write(ticks.tick(1)) == 2
 
 
+def test_a_writer_that_dies_while_another_stream_opens_loses_nothing(
+    ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = ticks.lake.stream(ticks.name)
+    dead.write([ticks.tick(0), ticks.tick(1)])
+    dead.abandon()
+    monkeypatch.setattr("lakehouse.ingest.streaming.stream.recover", lambda _: [])  # it lived still
+    with ticks.lake.stream(ticks.name) as stream:
+        assert [each.rows for each in stream.recovered] == [2]
+        assert stream.write(ticks.tick(2)) == 3
+        assert (ticks.version(), ticks.tail()) == ([0, 1], [2])
+    assert ticks.version() == [0, 1, 2]
+
+
 def test_a_living_writer_is_left_alone(ticks: Ticks) -> None:
     with ticks.lake.stream(ticks.name) as stream:
         stream.write(ticks.tick(0))
-        assert lakehouse.open(ticks.lake.url).seal() == []
+        assert recover(lambda: ticks.product) == []
         assert (ticks.version(), ticks.tail()) == ([], [0])
+
+
+def test_seal_takes_the_rows_of_the_streams_of_its_own_process_too(ticks: Ticks) -> None:
+    with ticks.lake.stream(ticks.name) as stream:
+        stream.write(ticks.tick(0))
+        assert [each.rows for each in lakehouse.open(ticks.lake.url).seal()] == [1]
+        assert (ticks.version(), ticks.tail()) == ([0], [])
 
 
 def segment_of(ticks: Ticks) -> Path:
