@@ -17,7 +17,7 @@ NEWEST_ONLY = (
     *("bithumb", "bitrue", "bitteam", "bittrade", "extended", "gemini", "kraken", "modetrade", "nado"),
     *("p2b", "woofipro"),
 )
-"""Exchanges that give a fixed number of their newest candles, whatever start they are asked for (ccxt 4.5)."""
+"""Exchanges that give some of their newest candles, whatever start they are asked for (ccxt 4.5)."""
 
 _NS_PER_MS = 1_000_000
 _PAGE = 500
