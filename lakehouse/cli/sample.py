@@ -62,12 +62,23 @@ def _read(payload: Payload) -> pa.Table:
             return parquet.read_table(io.BytesIO(payload.data))
         case "arrow":
             return pa.ipc.open_file(io.BytesIO(payload.data)).read_all()
+        case "dbn" | "influx":
+            return _without_rows(payload)
         case "json":
             return lines.read_json(io.BytesIO(_as_lines(payload)))
         case _:
             head = payload.data.partition(b"\n")[0].decode("utf-8", "replace")
             delimiter = max(_DELIMITERS, key=head.count)
             return csv.read_csv(io.BytesIO(payload.data), parse_options=csv.ParseOptions(delimiter=delimiter))
+
+
+def _without_rows(payload: Payload) -> pa.Table:
+    from lakehouse.ingest.sources import Recipe
+    from lakehouse.ingest.sources.reading import open_rows
+
+    schema = open_rows(payload, Recipe()).arrow_schema
+    assert schema is not None  # both have types
+    return schema.empty_table()
 
 
 def _as_lines(payload: Payload) -> bytes:

@@ -60,3 +60,14 @@ def test_backfill_names_the_sources_that_there_are(lake: Run) -> None:
     assert ran.code == 1
     assert "Unknown source 'pysystemtrad'" in ran.err
     assert "Did you mean pysystemtrade" in ran.err
+
+
+def test_create_takes_line_protocol_by_its_ending(lake: Run, tmp_path: Path) -> None:
+    assert lake("init").code == 0
+    file = tmp_path / "trades.lp"
+    file.write_text("trades,symbol=IBM price=161.14,size=100i 1704196800000000000\n")
+    made = lake("create", "market_data.trades", "--like", file, "--json").json
+    assert [(row["column"], row["type"]) for row in made["columns"]] == [
+        *(("time", "timestamp[ns]"), ("symbol", "string"), ("price", "float64"), ("size", "int64"))
+    ]
+    assert lake("ingest", "market_data.trades", file, "--json").json["accepted"] == 1

@@ -7,16 +7,16 @@ mapping in the file's header and the day of the row; without any mapping the sym
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.errors import MissingExtraError, SourceError
+from lakehouse.errors import SourceError
+from lakehouse.ingest.sources.dbn_records import decode
 from lakehouse.ingest.sources.rows import Wish
 from lakehouse.ingest.sources.unpack import Payload
 
@@ -28,14 +28,6 @@ _EXACT_FLOAT = 2**53
 _UNDEFINED = 2**63 - 1
 _UNDEFINED_TIME = 2**64 - 1
 _NS_PER_DAY = 86_400_000_000_000
-_HEAD = 8
-_RECORDS = {
-    **{0: "TradeMsg", 1: "MBP1Msg", 197: "MBP1Msg", 10: "MBP10Msg", 160: "MBOMsg"},
-    **dict.fromkeys((17, 32, 33, 34, 35, 36), "OHLCVMsg"),
-    **{18: "StatusMsg", 19: "InstrumentDefMsg", 20: "ImbalanceMsg", 24: "StatMsg"},
-    **{177: "CMBP1Msg", 192: "CBBOMsg", 193: "CBBOMsg", 194: "CMBP1Msg", 195: "BBOMsg", 196: "BBOMsg"},
-}
-"""Type of record → its class in databento_dbn; 21 to 23 are messages of a live session."""
 
 
 class DbnRows:
@@ -51,13 +43,10 @@ class DbnRows:
             SourceError: the file is truncated or damaged, or mixes records of several kinds.
         """
         self._label = payload.label
-        self._meta, records = _decode(payload)
-        kind = _kind(records, self._label)
-        self._times = set(kind._timestamp_fields) if kind else set()
-        self._prices = set(kind._price_fields) if kind else set()
-        with_ts_out = self._meta is not None and self._meta.ts_out
-        self._rows = _rows(records, kind, self._label, ts_out=with_ts_out)
-        self._times |= {"ts_out"} if with_ts_out else set()
+        found = decode(payload)
+        self._meta, self._rows, kind = found.meta, found.rows, found.kind
+        self._times = {"ts_out", *(kind._timestamp_fields if kind else ())}
+        self._prices = set(kind._price_fields if kind else ())
         hidden = set(kind._hidden_fields) if kind else set()
         fields = [name for name in self._rows.dtype.names or () if name not in hidden]
         self.names: tuple[str, ...] = ("symbol", *fields) if kind else ()
@@ -89,15 +78,21 @@ class DbnRows:
         if name in self._prices:
             return _prices(values, wish)
         if values.dtype.kind == "S":
-            return pl.Series(values).cast(pl.String)
+            return self._texts(name)
         return _known(pl.Series(values), values != _UNDEFINED if name == "quantity" else None)
+
+    def _texts(self, name: str) -> pl.Series:
+        try:
+            return pl.Series(np.ascontiguousarray(self._rows[name])).cast(pl.String)
+        except pl.exceptions.ComputeError as error:
+            raise SourceError(f"{self._label} is a damaged DBN file: {name!r} is no text.") from error
 
     def _symbols(self) -> pl.Series:
         ids = pl.Series(np.ascontiguousarray(self._rows["instrument_id"])).cast(pl.String)
         mappings = _mappings(self._meta)
         if not mappings.height:
             named = "raw_symbol" in self.names
-            return pl.Series(np.ascontiguousarray(self._rows["raw_symbol"])).cast(pl.String) if named else ids
+            return self._texts("raw_symbol") if named else ids
         times = self._rows["ts_recv" if "ts_recv" in self.names else "ts_event"]
         days = pl.Series((times // np.uint64(_NS_PER_DAY)).astype(np.int32)).cast(pl.Date)
         rows = pl.DataFrame({"instrument": ids, "day": days})
@@ -106,85 +101,6 @@ class DbnRows:
         known = known.filter(pl.col("day") >= pl.col("start"), pl.col("day") < pl.col("end"))
         first = known.unique(["instrument", "day"], keep="first", maintain_order=True)
         return rows.join(first, on=["instrument", "day"], how="left", maintain_order="left")["symbol"]
-
-
-def _library() -> Any:
-    try:
-        import databento_dbn
-    except ImportError as error:
-        raise MissingExtraError.of("databento-dbn", "databento") from error
-    return databento_dbn
-
-
-def _decode(payload: Payload) -> tuple[dbn.Metadata | None, bytes]:
-    """Return the header and the records, both upgraded to the newest version of DBN."""
-    library, data, output = _library(), payload.data, io.BytesIO()
-    headed = data[:3] == b"DBN"
-    version = None if headed else _version(data, payload.label)
-    try:
-        transcoder = library.Transcoder(
-            output,
-            library.Encoding.DBN,
-            library.Compression.NONE,
-            has_metadata=headed,
-            input_version=version,
-            upgrade_policy=library.VersionUpgradePolicy.UPGRADE_TO_V3,
-        )
-        transcoder.write(data)
-        transcoder.flush()
-        left = len(transcoder.buffer())
-        decoded = output.getvalue()
-        if not headed:
-            return None, _whole(decoded, left, payload.label)
-        end = _HEAD + int.from_bytes(decoded[4:_HEAD], "little")
-        return library.Metadata.decode(decoded[:end]), _whole(decoded[end:], left, payload.label)
-    except (library.DBNError, ValueError) as error:
-        raise SourceError(f"{payload.label} is a truncated or damaged DBN file: {error}.") from error
-
-
-def _whole(records: bytes, left: int, label: str) -> bytes:
-    if left:
-        raise SourceError(
-            f"{label} is a truncated DBN file: {left} bytes after byte {len(records)} of its records are "
-            "no whole record.",
-            hint="Fetch the file again.",
-        )
-    return records
-
-
-def _version(data: bytes, label: str) -> int:
-    """Tell the version of a fragment, which has no header, by the size of its first record."""
-    library, size = _library(), data[0] * 4
-    name = _RECORDS.get(data[1]) if len(data) >= size else None
-    for version in (3, 2, 1) if name else ():
-        kind = getattr(getattr(library, f"v{version}"), cast("str", name))
-        if np.dtype(kind._dtypes).itemsize == size:
-            return version
-    raise SourceError(f"{label} is not a DBN file: it has neither a header nor a record at its beginning.")
-
-
-def _kind(records: bytes, label: str) -> Any:
-    """Return the class of the records, or None where there are none."""
-    if not records:
-        return None
-    name = _RECORDS.get(records[1])
-    if name is None:
-        raise SourceError(
-            f"{label} begins with a DBN record of type {records[1]}, which is no row of a table.",
-            hint="Live sessions mix messages with data: split the file by schema.",
-        )
-    return getattr(_library(), name)
-
-
-def _rows(records: bytes, kind: Any, label: str, *, ts_out: bool) -> npt.NDArray[np.void]:
-    dtype = np.dtype((kind._dtypes if kind else []) + ([("ts_out", "u8")] if ts_out else []))
-    if kind is None:
-        return np.empty(0, dtype)
-    if len(records) % dtype.itemsize == 0:
-        rows = np.frombuffer(records, dtype)
-        if (rows["length"] == dtype.itemsize // 4).all() and (rows["rtype"] == rows["rtype"][0]).all():
-            return rows
-    raise SourceError(f"{label} mixes DBN records of several kinds.", hint="Split the file by schema.")
 
 
 def _prices(values: npt.NDArray[np.int64], wish: Wish) -> pl.Series:

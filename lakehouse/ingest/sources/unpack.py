@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,10 @@ _BINARY = {".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow
 _LINES = (".lp", ".line", ".influx")
 _DBN = (".dbn", ".frag")
 _WRAPPED = (".gz", ".zst", ".zip")
+_DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
+    *(ValueError, OverflowError, struct.error),  # of offsets and sizes that can not be
+)
 DATA_SUFFIXES = (*_TEXT, *_BINARY, *_DBN, *_LINES, *_WRAPPED)
 """Endings of the files that are taken from a folder."""
 
@@ -132,7 +137,7 @@ def _unzip(label: str, data: bytes, entry: PathTemplate | None) -> list[Payload]
             names = sorted(item.filename for item in archive.infolist() if not item.is_dir())
             chosen = [(inner, parts) for inner in names if (parts := _accept(inner, entry)) is not None]
             contents = [archive.read(inner) for inner, _ in chosen]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED_ZIP as error:
         raise SourceError(f"{label} is a truncated, damaged or encrypted zip file: {error}.") from error
     if not chosen:
         wanted = f"fits {entry.text!r}" if entry else "is a data file"

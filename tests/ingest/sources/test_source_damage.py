@@ -47,6 +47,7 @@ def test_an_empty_file_is_refused(tmp_path: Path, read: Read, ticks: TableSchema
     ("name", "write", "kind"),
     [
         ("X.csv.gz", lambda path: path.write_bytes(gzip.compress(CSV)), "gzip"),
+        ("X.csv.zst", lambda path: path.write_bytes(pa.compress(CSV, "zstd", asbytes=True)), "Zstandard"),
         ("X.zip", write_zip, "zip"),
         ("X.parquet", write_parquet, "Parquet"),
         ("X.feather", write_feather, "Feather"),
@@ -61,6 +62,20 @@ def test_a_file_that_is_cut_off_is_refused(
         (tmp_path / name).write_bytes(whole[:length])
         with pytest.raises(SourceError, match=rf"X\.[a-z.]+ is a truncated.* {kind}[^\n]*(\nHint: [^\n]*)?$"):
             read(tmp_path, ticks)
+
+
+def test_a_zip_whose_offsets_can_not_be_is_refused(tmp_path: Path, read: Read, ticks: TableSchema) -> None:
+    write_zip(tmp_path / "X.zip")
+    packed = bytearray((tmp_path / "X.zip").read_bytes())
+    packed[-6:-2] = (int.from_bytes(packed[-6:-2], "little") + 10_000).to_bytes(4, "little")
+    (tmp_path / "X.zip").write_bytes(packed)
+    with pytest.raises(SourceError, match=r"X\.zip is a truncated, damaged or encrypted zip file"):
+        read(tmp_path, ticks)
+
+
+def test_zstandard_is_unpacked_like_gzip(tmp_path: Path, read: Read, ticks: TableSchema) -> None:
+    (tmp_path / "X.csv.zst").write_bytes(pa.compress(CSV, "zstd", asbytes=True))
+    assert read(tmp_path, ticks, UTC_TIMES).height == 500
 
 
 def test_a_gzip_file_with_a_flipped_bit_is_refused(tmp_path: Path, read: Read, ticks: TableSchema) -> None:
