@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+_YEAR_9999_IN_DAYS = 2_932_896
+_PER_DAY = {None: 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
@@ -24,8 +27,18 @@ class Cells:
         lost = values.is_null() & original.is_not_null()
         if not lost.any():
             return cls(values)
-        text = original if original.dtype == pl.String else original.cast(pl.String)
-        return cls(values, keep(text, lost))
+        return cls(values, keep(_as_text(original), lost))
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Return a column as text; times beyond the calendar are written as numbers."""
+    if not isinstance(column.dtype, pl.Datetime | pl.Date):
+        return column if column.dtype == pl.String else column.cast(pl.String)
+    # NOTE: polars 2.1 panics, past every `except Exception`, when it writes a time beyond the year 262142.
+    ticks = column.to_physical().cast(pl.Int64)
+    limit = min(_YEAR_9999_IN_DAYS * _PER_DAY[getattr(column.dtype, "time_unit", None)], 2**63 - 1)
+    written = keep(column, ticks.is_between(-limit, limit)).cast(pl.String)
+    return written.zip_with(written.is_not_null(), ticks.cast(pl.String))
 
 
 def keep(series: pl.Series, mask: pl.Series) -> pl.Series:

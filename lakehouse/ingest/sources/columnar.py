@@ -13,6 +13,9 @@ from lakehouse.errors import SourceError
 from lakehouse.ingest.sources.rows import Wish
 from lakehouse.ingest.sources.unpack import Payload
 
+_DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""what pyarrow raises for files that are not whole; the last one for names"""
+
 
 class ParquetRows:
     """The rows of a Parquet file; only the columns asked for are decoded."""
@@ -28,17 +31,18 @@ class ParquetRows:
         self._label = payload.label
         try:
             self._file = parquet.ParquetFile(pa.BufferReader(payload.data))
-        except (pa.ArrowException, OSError) as error:
+            self.arrow_schema: pa.Schema | None = self._file.schema_arrow
+            self.names = tuple(self._file.schema_arrow.names)
+        except _DAMAGED as error:
             raise _damaged(self._label, "Parquet", error) from error
-        self.arrow_schema: pa.Schema | None = self._file.schema_arrow
-        self.names = tuple(self._file.schema_arrow.names)
 
     def columns(self, wishes: Mapping[int, Wish]) -> Mapping[int, pl.Series]:
         """See `Rows.columns`; types are those of the file."""
         names = [self.names[position] for position in wishes]
         try:
             table = self._file.read(columns=names)
-        except (pa.ArrowException, OSError) as error:
+            table.validate(full=True)
+        except _DAMAGED as error:
             raise _damaged(self._label, "Parquet", error) from error
         return {position: _series(table, self.names[position], self._label) for position in wishes}
 
@@ -67,9 +71,10 @@ def arrow_rows(payload: Payload) -> TableRows:
     """
     try:
         table = pa.ipc.open_file(pa.BufferReader(payload.data)).read_all()
-    except (pa.ArrowException, OSError) as error:
+        table.validate(full=True)  # else texts whose offsets are damaged end the process, where they are read
+        return TableRows(table, payload.label)
+    except _DAMAGED as error:
         raise _damaged(payload.label, "Feather or Arrow IPC", error) from error
-    return TableRows(table, payload.label)
 
 
 def _series(table: pa.Table, name: str, label: str) -> pl.Series:

@@ -22,6 +22,9 @@ from lakehouse.ingest.sources.zones import localise, to_wall
 from lakehouse.times import MAX_NS, MIN_NS
 
 _US_PER_DAY = 86_400_000_000
+_LAST_DAY = 2_932_896
+"""of the year 9999, since 1970"""
+_LAST_US = (_LAST_DAY + 1) * _US_PER_DAY
 _NS_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _SINCE_MIDNIGHT = {"ms_since_midnight": "ms", "s_since_midnight": "s"}
 _MAGNITUDES = (
@@ -82,7 +85,8 @@ def _read(column: pl.Series, rule: TimeRule, day: date | None, where: str) -> Re
     if column.dtype == pl.Null:
         return Reading(column.cast(pl.Int64), None, None)
     if column.dtype == pl.Date:
-        return Reading(column.cast(pl.Datetime("us")).cast(pl.Int64), None, _unknown(column))
+        days = column.to_physical().cast(pl.Int64)
+        return Reading(keep(days, days.abs() <= _LAST_DAY) * _US_PER_DAY, None, _unknown(column))
     if isinstance(column.dtype, pl.Datetime):
         return _read_typed(column, column.dtype)
     if column.dtype != pl.String and not column.dtype.is_numeric():
@@ -97,14 +101,13 @@ def _read(column: pl.Series, rule: TimeRule, day: date | None, where: str) -> Re
 
 
 def _read_typed(column: pl.Series, dtype: pl.Datetime) -> Reading:
-    naive = (
-        column if dtype.time_zone is None else column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    )
-    ticks = naive.cast(pl.Int64)
+    ticks, nanos = column.to_physical(), None  # of UTC, or of clocks where there is no zone
     if dtype.time_unit == "ns":
         whole, nanos = ticks // 1000, ticks % 1000
     else:
-        whole, nanos = naive.cast(pl.Datetime("us")).cast(pl.Int64), None
+        size = 1000 if dtype.time_unit == "ms" else 1
+        # NOTE: polars 2.1 panics, past every `except Exception`, at times beyond the year 262142.
+        whole = keep(ticks, ticks.is_between(-_LAST_US // size, _LAST_US // size)) * size
     return Reading(whole, nanos, _unknown(column) if dtype.time_zone is None else None)
 
 

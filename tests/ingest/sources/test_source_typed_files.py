@@ -174,3 +174,40 @@ def test_bytes_are_no_number(tmp_path: Path, read: Read, ticks: TableSchema) -> 
     )
     with pytest.raises(SourceError, match="column 'price' holds Binary, which is no float64"):
         read(tmp_path, ticks)
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.timestamp("ms", "UTC")])
+def test_a_time_beyond_the_calendar_is_kept_as_its_number(
+    tmp_path: Path, read: Read, ticks: TableSchema, kind: pa.DataType
+) -> None:
+    """Vendors write the largest integer for "no time"; polars panics when such a time becomes text."""
+    largest = 2**63 - 1
+    write_parquet(tmp_path / "X.parquet", time=pa.array([largest, 0]).cast(kind), price=pa.array([1.5, 2.5]))
+    frame = read(tmp_path, ticks, {"time": {"time_zone": "UTC"}})
+    assert frame["time"].is_null().to_list() == [True, False]
+    assert frame["_raw_time"].to_list() == [str(largest), None]
+
+
+def test_a_day_beyond_the_calendar_is_kept_as_its_number(
+    tmp_path: Path, read: Read, ticks: TableSchema
+) -> None:
+    days = pa.array([2**31 - 1, 0], pa.int32()).cast(pa.date32())
+    write_parquet(tmp_path / "X.parquet", time=days, price=pa.array([1.5, 2.5]))
+    frame = read(tmp_path, ticks, {"time": {"time_zone": "UTC"}})
+    assert frame["_raw_time"].to_list() == [str(2**31 - 1), None]
+
+
+def test_text_that_is_damaged_in_a_feather_file_is_refused(
+    tmp_path: Path, read: Read, ticks: TableSchema
+) -> None:
+    """Unseen, offsets beyond the file would end the process where the text is read."""
+    rows = pl.DataFrame({"symbol": ["A", "B"], "time": [NOON, NOON], "price": [1.5, 2.5]})
+    table = rows.to_arrow().cast(pa.schema([("symbol", pa.string()), *list(rows.to_arrow().schema)[1:]]))
+    with pa.OSFile(str(tmp_path / "X.feather"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    data = (tmp_path / "X.feather").read_bytes()
+    offsets = (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
+    assert data.count(offsets) == 1
+    (tmp_path / "X.feather").write_bytes(data.replace(offsets, offsets[:8] + b"\xff\xff\xff\x7f"))
+    with pytest.raises(SourceError, match="truncated or damaged Feather"):
+        read(tmp_path, ticks)
