@@ -18,7 +18,7 @@ from typing import Literal, get_args
 from lakehouse.errors import LakehouseError, StorageError
 from lakehouse.partitions.tail.frames import ROWS, frame_bytes
 from lakehouse.partitions.tail.latest import Candidate, LatestWriter
-from lakehouse.partitions.tail.log import TailLog
+from lakehouse.partitions.tail.log import FlushError, TailLog
 from lakehouse.store import durable
 from lakehouse.store.disk_errors import storage_error
 
@@ -93,6 +93,7 @@ class Journal:
         """
         self.check()
         with self._lock:
+            self.check()  # again: it may have been closed meanwhile
             if self._thread is not None:
                 self._collect(entry)
             else:
@@ -235,8 +236,9 @@ class Journal:
             try:
                 with self._flushing:
                     self._flush()
-            except LakehouseError:
-                break  # who waits is told
+            except Exception as error:  # whatever it was: who waits must learn of it
+                self._error = self._error or StorageError(f"The rows of a group were not written: {error}")
+                break
         with self._lock:
             self._settled.notify_all()
 
@@ -254,6 +256,6 @@ class Journal:
             if isinstance(error, LakehouseError):
                 raise
             refused = storage_error("the tail", error)
-            if is_final:
+            if is_final or isinstance(error, FlushError):
                 self._error = refused
             raise refused from error

@@ -11,6 +11,7 @@ follow. So a commit whose answer was lost is not repeated, and segments are dele
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -235,9 +236,10 @@ def _conflicts(state: TableState, rows: pa.Table) -> npt.NDArray[np.bool_]:
 def _delete(reads: Sequence[_Read]) -> None:
     """Delete segments whose rows a version has; one that lost rows is kept under another name."""
     for each in reads:
-        if all(cut.is_torn for cut in each.cut):
-            each.file.unlink(missing_ok=True)
-        else:
-            each.file.rename(each.file.with_name(f"{each.file.name}.damaged"))
+        with suppress(PermissionError):  # Windows, where a reader maps it: the next recovery deletes it
+            if all(cut.is_torn for cut in each.cut):
+                each.file.unlink(missing_ok=True)
+            else:
+                each.file.rename(each.file.with_name(f"{each.file.name}.damaged"))
     for folder in {each.file.parent for each in reads}:
         durable.sync_folder(folder)

@@ -19,6 +19,10 @@ SPARE = ".spare"
 """name of the file whose space the next segment gets"""
 
 
+class FlushError(OSError):
+    """The disk refused to flush a segment: nobody knows what of it survives."""
+
+
 class TailLog:
     """Appends the frames of one writer; of one thread at a time, but for `prepare_spare`."""
 
@@ -37,6 +41,7 @@ class TailLog:
         """Append a frame: readers see it, and it is durable after `file` was flushed.
 
         Raises:
+            FlushError: the disk refused to flush the segment before; nothing was appended.
             OSError: the disk refused; nothing was appended.
         """
         size = frame_bytes(len(payload))
@@ -56,11 +61,14 @@ class TailLog:
         """Flush the segment that is written, and append no more to it.
 
         Raises:
-            OSError: the disk refused to flush.
+            FlushError: the disk refused to flush.
         """
         if self._file is None:
             return
-        durable.sync_data(self._file.handle)
+        try:
+            durable.sync_data(self._file.handle)
+        except OSError as error:
+            raise FlushError(*error.args) from error
         self.closed.append(self._file.path)
         # NOTE: another thread may be about to flush it: it is closed when nobody refers to it any more.
         self._file = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from lakehouse.errors import ConflictError, StorageError
 from lakehouse.ingest.streaming import sealing
 from lakehouse.ingest.streaming.stream import Stream, StreamSettings
 from lakehouse.ingest.write import commit_prepared
+from lakehouse.store import durable
 
 from .conftest import Ticks, wait_until
 
@@ -134,3 +136,44 @@ def test_a_full_disk_refuses_rows_and_keeps_those_that_were_acknowledged(
     stream.close()
     assert full.version() == [*acknowledged, 100_000]
     assert full.product.verify().ok
+
+
+@pytest.mark.parametrize("durability", ["each", "group"])
+def test_a_flush_that_fails_ends_the_stream_and_acknowledges_nothing(
+    ticks: Ticks, monkeypatch: pytest.MonkeyPatch, durability: str
+) -> None:
+    def refuse(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    stream = small_stream(ticks, durability=durability)  # type: ignore[arg-type]
+    stream.write(ticks.tick(0))
+    with monkeypatch.context() as patched:
+        patched.setattr(durable, "sync_data", refuse)
+        with pytest.raises(StorageError, match="Input/output error"):
+            stream.write(ticks.tick(1))
+    assert stream.durable == 1
+    for refused in (lambda: stream.write(ticks.tick(2)), stream.flush, stream.seal, stream.close):
+        with pytest.raises(StorageError, match="Input/output error"):
+            refused()
+    assert ticks.tail()[:1] == [0]
+    ticks.lake.seal()
+    assert ticks.version()[:1] == [0]
+
+
+def test_a_flush_between_two_segments_that_fails_ends_the_stream(
+    ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    stream = small_stream(ticks, durability="none")  # type: ignore[arg-type]
+    stream.write(ticks.tick(0))
+    with monkeypatch.context() as patched:
+        patched.setattr(durable, "sync_data", refuse)
+        with pytest.raises(StorageError, match="Input/output error"):
+            stream.write(ticks.frame(range(1, 5_000)))
+    with pytest.raises(StorageError, match="Input/output error"):
+        stream.wait(1)
+    with pytest.raises(StorageError, match="Input/output error"):
+        stream.close()
+    assert ticks.tail() == [0]
