@@ -11,7 +11,7 @@ from lakehouse.catalog.infer import infer_contract
 from lakehouse.catalog.product_names import contract_versions, list_products
 from lakehouse.catalog.products import create_product, load_contract, publish_contract
 from lakehouse.catalog.versions import parse_version
-from lakehouse.errors import ArgumentError, ContractError, NotFoundError
+from lakehouse.errors import ArgumentError, ContractError, LakehouseError, NotFoundError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.rules import check_rules
 from lakehouse.ingest.sources.base import Source
@@ -62,7 +62,11 @@ def apply_contract(store: Store, contract: Contract) -> None:
 
 def missing_product(error: NotFoundError, name: str, source: Source) -> NotFoundError:
     """Return the error of a backfill into no product, with how to make it from what the source declares."""
-    if source.contract() is None:
+    try:
+        declared = source.contract() is not None
+    except LakehouseError:  # it can not say, and the product is missing all the same
+        declared = False
+    if not declared:
         return error
     made = f"Make it as the source declares: lake.create({str(name)!r}, like=source)."
     return NotFoundError(error.message, hint=f"{error.hint} {made}" if error.hint else made)

@@ -81,6 +81,13 @@ def test_a_source_of_another_distribution_is_found_and_fills_a_product(
     assert lake.backfill("vendor.prices", "vendor:here").skipped == 1
 
 
+def test_a_missing_product_is_named_also_where_the_source_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "IBM.parquet").write_bytes(b"PAR1 and nothing else")
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    with pytest.raises(NotFoundError, match=r"Unknown product 'vendor\.prices'"):
+        lake.backfill("vendor.prices", tmp_path / "IBM.parquet")
+
+
 def test_a_name_that_two_distributions_claim_belongs_to_neither(install: Callable[..., None]) -> None:
     install("vendor-one", "vendor = vendor_of_the_tests:VendorSource")
     install("vendor-two", "vendor = vendor_of_the_tests:broken")
