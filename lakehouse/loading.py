@@ -83,7 +83,7 @@ class Loading:
             NotFoundError: there is no such product or calendar, or no source of that name.
             ArgumentError: an option can not mean anything, or a recipe came with a source that is open.
             MissingExtraError: the calendar or the retries need a library that is not installed.
-            LakehouseError: a worker process died; what was committed stays.
+            LakehouseError: every worker process died, or one of the executor's; what was committed stays.
 
         Examples:
             >>> import lakehouse, polars, tempfile

@@ -22,6 +22,7 @@ import pyarrow as pa
 from lakehouse.catalog.contract import Contract
 from lakehouse.errors import ArgumentError, LakehouseError, SourceError
 from lakehouse.ingest.backfill.batches import Loaded
+from lakehouse.ingest.backfill.processes import processes
 from lakehouse.ingest.prepare import Prepared, prepare
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.policy import Policy
@@ -49,6 +50,8 @@ class Task:
     policy: Policy | None = None
     writer: str = ""
     """session of the coordinator for whom the rows are staged; empty to hand them over in memory"""
+    run: str = ""
+    """6 hex digits that tell its runs apart"""
 
     def __call__(self, chunk: Chunk) -> Loaded:
         """Load a chunk; its error, if any, comes back with it."""
@@ -62,6 +65,20 @@ class Task:
             return self._staged(loaded, prepared) if self.writer else loaded
         except LakehouseError as error:
             return Loaded(chunk, None, error)
+
+    def staged_by(self, writer: str) -> Task:
+        """Return the task for whoever may be another process."""
+        return replace(self, writer=writer, run=uuid.uuid4().hex[:6])
+
+    def discard(self) -> None:
+        """Delete what was staged and not fetched, as where a process died or the run was interrupted."""
+        for entry in list(self.store.list(f"{self.table}/{STAGING}")):
+            if entry.path.startswith(self._prefix):
+                self.store.delete(entry.path)
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.table}/{STAGING}/part-{self.writer}-{self.run}"
 
     def _read(self, chunk: Chunk) -> pa.Table:
         """Read a chunk within the source's policy.
@@ -79,7 +96,7 @@ class Task:
             raise SourceError(what) from error
 
     def _staged(self, loaded: Loaded, prepared: Prepared) -> Loaded:
-        path = f"{self.table}/{STAGING}/part-{self.writer}-{uuid.uuid4().hex[:12]}.arrow"
+        path = f"{self._prefix}{uuid.uuid4().hex[:6]}.arrow"
         with (
             self.store.stage(path, durable=False) as temporary,
             pa.OSFile(str(temporary), "wb") as file,
@@ -127,9 +144,9 @@ def loading(task: Task, executor: Workers, workers: int | None, staged: Task) ->
         with ThreadPoolExecutor(count, thread_name_prefix="lakehouse-backfill") as pool:
             yield partial(_flow, task, pool, count + _AHEAD)
     elif executor == "processes":
-        with _processes(count) as pool:
+        with processes(count) as made:
             policy = staged.policy and staged.policy.shared_by(count)
-            yield partial(_flow, replace(staged, policy=policy), pool, _AHEAD * count)
+            yield partial(made.load, replace(staged, policy=policy), _AHEAD * count)
     else:
         raise ArgumentError(
             f"There is no executor {executor!r}.",
@@ -142,40 +159,9 @@ def _flow(task: Task, pool: Executor, ahead: int, chunks: Sequence[Chunk]) -> It
         yield from flow(task, chunks, executor=pool, ahead=ahead)
     except BrokenExecutor as error:
         raise LakehouseError(
-            "A worker process died while it read a chunk. What was committed stays.",
-            hint="Run it again; with fewer workers where the memory was short.",
+            "A worker of the executor died while it read a chunk. What was committed stays.",
+            hint="Run it again with another executor; with fewer workers where the memory was short.",
         ) from error
-
-
-@contextmanager
-def _processes(count: int) -> Iterator[Executor]:
-    """Give a pool of processes; it is not waited for where the block is interrupted."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # Never forked: a child would inherit locks that other threads hold.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave ctrl-C to the coordinator, and end with it, however it ends."""
-    import signal
-    from multiprocessing import connection, parent_process
-    from threading import Thread
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-
-        def follow() -> None:
-            connection.wait([parent.sentinel])
-            os._exit(1)
-
-        Thread(target=follow, name="lakehouse-parent", daemon=True).start()
 
 
 def _nothing(contract: Contract) -> Prepared:

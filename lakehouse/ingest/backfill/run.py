@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -67,7 +66,7 @@ def backfill(
 
     Raises:
         ArgumentError: `only` or the executor can not mean anything.
-        LakehouseError: a worker process died.
+        LakehouseError: every worker process died, or one of the executor's.
     """
     if settings.only not in ("pending", "failed"):
         raise ArgumentError(f"only must be 'pending' or 'failed', got {settings.only!r}.")
@@ -75,15 +74,26 @@ def backfill(
     wanted = {chunk.id for chunk in plan.pending if settings.only == "pending" or chunk.id in plan.failed}
     if wanted:
         task = Task(source, contract, table.store, table.path, settings.policy)
-        staged = replace(task, writer=session_of(table.store).intend(table.path))
-        on_threads = settings.executor in (None, "threads")
+        staged = task.staged_by(session_of(table.store).intend(table.path))
+        if settings.executor in (None, "threads"):
+            with loading(task, settings.executor, settings.workers, staged) as load:
+                run.work(wanted, load)
+        else:
+            _work_staged(run, wanted, task, staged, settings)
+    return run.report()
+
+
+def _work_staged(run: _Run, wanted: Collection[str], task: Task, staged: Task, settings: Settings) -> None:
+    """Load through other processes, and leave nothing staged behind."""
+    try:
         with (
             loading(task, settings.executor, settings.workers, staged) as load,
-            # Where it is interrupted, staged files may stay: garbage collection finds them.
-            nullcontext() if on_threads else session_of(table.store).writing(),
+            # Where it is interrupted, a worker may stage a file yet: garbage collection finds it.
+            session_of(staged.store).writing(),
         ):
             run.work(wanted, load)
-    return run.report()
+    finally:
+        staged.discard()
 
 
 class _Run:

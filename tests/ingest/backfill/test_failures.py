@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lakehouse
-from lakehouse.errors import ArgumentError, SourceError
+from lakehouse.errors import ArgumentError, LakehouseError, SourceError
 from lakehouse.ingest.backfill import Policy
 from lakehouse.ingest.sources.base import Chunk
 from lakehouse.schema import TableSchema
@@ -25,8 +26,10 @@ Vendor = Callable[..., Path]
 class Flaky(lakehouse.Source):
     """Files of which some fail for a moment, or with an error of somebody else."""
 
-    def __init__(self, folder: Path, *, broken: Sequence[str] = (), moments: int = 0) -> None:
-        self._files = lakehouse.FileSource(folder)
+    def __init__(
+        self, folder: Path, *, broken: Sequence[str] = (), moments: int = 0, deadly: bool = False
+    ) -> None:
+        self._files, self.deadly = lakehouse.FileSource(folder), deadly
         self.name, self.broken, self.moments, self.asked = "flaky", set(broken), moments, list[str]()
 
     def symbols(self) -> tuple[str, ...]:
@@ -43,6 +46,8 @@ class Flaky(lakehouse.Source):
             self.moments -= 1
             raise SourceError("busy", temporary=True)
         if chunk.files[0] in self.broken:
+            if self.deadly:
+                os._exit(3)
             raise ZeroDivisionError("somebody's bug")
         return self._files.read(chunk, schema)
 
@@ -70,6 +75,22 @@ def test_only_failed_chunks_are_tried_again(lake: lakehouse.Lake, vendor: Vendor
     (status,) = lake.backfills(NAME)
     assert (status.ok, status.failures) == (True, ())
     assert lake.doctor().findings == ()
+
+
+def test_a_chunk_that_kills_its_process_stops_no_other(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    source = Flaky(vendor(4), broken=["S001.parquet"], deadly=True)
+    report = lake.backfill(NAME, source, executor="processes", workers=1)
+    assert (report.committed, report.accepted) == (3, 12)
+    (failure,) = report.failures
+    assert "The process that read S001.parquet died" in failure.error
+    assert [entry for entry in lake.store.list("partitions") if "_staging" in entry.path] == []
+
+
+def test_where_every_process_dies_the_run_ends(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    names = [f"S00{number}.parquet" for number in range(4)]
+    source = Flaky(vendor(4), broken=names, deadly=True)
+    with pytest.raises(LakehouseError, match="The processes of 3 chunks in a row died"):
+        lake.backfill(NAME, source, executor="processes", workers=1)
 
 
 def test_a_plan_of_one_chunk_leaves_no_document(lake: lakehouse.Lake, vendor: Vendor) -> None:
