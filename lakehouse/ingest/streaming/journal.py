@@ -97,8 +97,10 @@ class Journal:
             if self._thread is not None:
                 self._collect(entry)
             else:
-                with self._translated():
+                try:
                     self._append(entry)
+                except OSError as error:
+                    raise self._refused(error) from error
             self._next += entry.rows
             self.unsealed_rows += entry.rows
             self.unsealed_bytes += frame_bytes(entry.size)
@@ -192,7 +194,9 @@ class Journal:
             self._settled.wait(_LOOK_SECONDS)
             self.check()
         last = self._group[-1] if self._group else None
-        if last is not None and last.kind == entry.kind == ROWS:
+        if last is None:
+            self._came.notify()
+        if last is not None and last.kind == entry.kind == ROWS:  # else a group would be many small objects
             last.latest += [each.at(last.rows + each.number) for each in entry.latest]
             last.rows += entry.rows
             last.fixed += entry.fixed
@@ -200,7 +204,6 @@ class Journal:
         else:
             self._group.append(entry)
         self._group_bytes += entry.size
-        self._came.notify()
 
     def _write_group(self) -> None:
         group, self._group, self._group_bytes = self._group, [], 0
@@ -253,9 +256,12 @@ class Journal:
         try:
             yield
         except OSError as error:
-            if isinstance(error, LakehouseError):
-                raise
-            refused = storage_error("the tail", error)
-            if is_final or isinstance(error, FlushError):
-                self._error = refused
-            raise refused from error
+            raise self._refused(error, is_final=is_final) from error
+
+    def _refused(self, error: OSError, *, is_final: bool = False) -> StorageError:
+        if isinstance(error, StorageError):
+            return error
+        refused = storage_error("the tail", error)
+        if is_final or isinstance(error, FlushError):
+            self._error = refused
+        return refused
