@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -225,10 +226,55 @@ def reading(folder: Path, scale: Scale) -> None:
                 f"unsealed rows of a symbol, {scale.rows:,} rows and more",
                 micros(measure(rows_of_one, times)),
             )
+            say("product.latest(symbol) during ingest", micros(measure(lambda: product.latest("S7"), times)))
             say("product.tail(100, symbol) during ingest", micros(measure(lambda: _tail(product), times)))
         finally:
             stop.set()
             feeder.join()
+
+
+def beside_a_process(folder: Path, scale: Scale) -> None:
+    """Measure readers while another process writes, by elapsed and by their own processor time."""
+    with tempfile.TemporaryDirectory(dir=folder) as root:
+        lake = lakehouse.open(Path(root) / "lake", create=True)
+        product = lake.create(Contract(ProductName.parse(NAME), "1.0.0", SCHEMA, rules=RULES))
+        product.append(frame(SYMBOLS))
+        command = [sys.executable, __file__, "--feed", lake.url]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as feeder:
+            while len(product.read(columns=["price"])) < SYMBOLS + scale.rows // 10:
+                time.sleep(0.01)
+            for what, action in (
+                ("latest(symbol)", lambda: product.latest("S7")),
+                ("tail(symbol, 100)", lambda: _tail(product)),
+            ):
+                samples, used = _both(action, scale.ticks)
+                say(f"product.{what} beside a writing process", micros(samples))
+                say("    processor time", micros(used))
+            rows = len(product.read(columns=["price"]))
+            feeder.communicate(b"")
+        say("    rows that were there", f"{rows:,}")
+
+
+def _both(action: Callable[[], object], times: int) -> tuple[Samples, Samples]:
+    """Return elapsed times, and processor times of this thread."""
+    elapsed, used = [], []
+    for _ in range(times):
+        begun, own = time.perf_counter(), time.thread_time()
+        action()
+        used.append(time.thread_time() - own)
+        elapsed.append(time.perf_counter() - begun)
+    return Samples.of(elapsed), Samples.of(used)
+
+
+def feed(url: str) -> None:
+    """Stream until the standard input ends."""
+    stop = threading.Event()
+    with lakehouse.open(url).stream(NAME, durability="group", seal_rows=1 << 40) as stream:
+        feeder = threading.Thread(target=_feed, args=(stream, stop))
+        feeder.start()
+        sys.stdin.read()
+        stop.set()
+        feeder.join()
 
 
 def _tail(product: Any) -> None:
@@ -242,7 +288,7 @@ def _feed(stream: Any, stop: threading.Event) -> None:
         number += 50
 
 
-CASES = (plain_flush, one_by_one, groups, many_threads, batches, reading)
+CASES = (plain_flush, one_by_one, groups, many_threads, batches, reading, beside_a_process)
 
 
 def main() -> int:
@@ -250,7 +296,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--quick", action="store_true", help="little data, numbers without meaning")
+    parser.add_argument("--feed", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.feed:
+        feed(options.feed)
+        return 0
     scale = Scale(200, 2_000) if options.quick else Scale(5_000, 200_000)
     say("load of the machine", " ".join(f"{load:.1f}" for load in os.getloadavg()))
     for case in CASES:
