@@ -42,8 +42,9 @@ class Result:
             time: the column that orders the rows, in UTC; likewise.
         """
         self._table = table
-        self._symbol = symbol if symbol in table.column_names else None
-        self._time = time if time in table.column_names else None
+        names = table.column_names
+        self._symbol = symbol if symbol in names else None
+        self._time = time if time in names else None
 
     @property
     def columns(self) -> tuple[str, ...]:
