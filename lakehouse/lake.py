@@ -256,7 +256,8 @@ class Lake(Scoring, Loading):
         """Write live rows: durable, and visible to readers of every process, when a write returns.
 
         They become versions by size and time. What streams left whose process died is sealed first. The rows
-        of a lake in a bucket lie on this machine alone until then.
+        of a lake in a bucket lie on this machine alone until then. `async with` gives the asyncio form, whose
+        `write` is awaited.
 
         Args:
             name: of the product; several streams may write one, also of several processes.

@@ -351,3 +351,17 @@ def test_the_doctor_tells_an_altered_copy_in_the_cache_from_an_altered_object(
     assert (found.kind, found.repair) == ("altered-cache", None)
     copy.unlink()
     assert lake.doctor().ok
+
+
+def test_the_tail_of_a_lake_in_a_bucket_is_seen_on_this_machine(
+    product: lakehouse.Product, lake: lakehouse.Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_TAILS", str(tmp_path / "tails"))
+    row = product.tail(1, symbols="IBM").to_polars().with_columns(pl.col("time").dt.offset_by("1d"))
+    with lake.stream(NAME) as stream:
+        stream.write(row)
+        assert product.rows == 6
+        assert len(product.read("IBM")) == 4
+        assert lake.sql(f"select count(*) as n from {NAME}").to_polars()["n"].to_list() == [7]
+        assert product.latest("IBM").to_polars().equals(row)
+    assert product.rows == 7
