@@ -31,11 +31,9 @@ from lakehouse.partitions.keys import match
 from lakehouse.partitions.reading import to_reader_types
 from lakehouse.partitions.tail.folder import WATERMARK, segments_in, tail_folder, writers_in
 from lakehouse.partitions.tail.frames import Damage, Frame
-from lakehouse.partitions.tail.latest import NAME as LATEST
-from lakehouse.partitions.tail.log import SPARE
 from lakehouse.partitions.tail.pieces import Piece
 from lakehouse.partitions.tail.segment import Segment
-from lakehouse.partitions.tail.writers import Writer, try_writer
+from lakehouse.partitions.tail.writers import Writer, clean, try_writer
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
 from lakehouse.store import durable
 
@@ -128,8 +126,7 @@ def recover(target: Targets) -> list[Recovery]:
         if writer is not None:
             try:
                 found.append(seal_writer(target, writer))
-                for name in (LATEST, SPARE):
-                    (writer.folder / name).unlink(missing_ok=True)
+                clean(writer)
             finally:
                 writer.release()
     return found

@@ -18,7 +18,7 @@ from lakehouse.partitions.tail.folder import WATERMARK, tail_folder
 from lakehouse.partitions.tail.latest import LatestWriter
 from lakehouse.partitions.tail.log import SEGMENT_BYTES, TailLog
 from lakehouse.partitions.tail.segment import SegmentHeader
-from lakehouse.partitions.tail.writers import has_rows, take_writer
+from lakehouse.partitions.tail.writers import clean, has_rows, take_writer
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
@@ -105,6 +105,7 @@ class Stream:
         writer = self._writer
         if has_rows(writer):  # its process died after the look for such writers
             self.recovered += (seal_writer(self._target, writer),)
+        clean(writer)
         first = table.head().transactions.get(WATERMARK + writer.id, 0) + 1
         header = SegmentHeader(lake, str(table.name), writer.id, contract.version, 0, contract.schema)
         self._log = TailLog(writer.folder, header, first, self._settings.segment_bytes)
@@ -310,6 +311,8 @@ class Stream:
         journal, settings = self._journal, self._settings
         if journal.unsealed_rows >= settings.seal_rows or journal.unsealed_bytes > settings.unsealed_bytes:
             return True
+        if self._oldest is None:  # a row that came while others were sealed
+            self._oldest = time.monotonic() if journal.unsealed_rows else None
         return self._oldest is not None and time.monotonic() - self._oldest >= settings.seal_seconds
 
     def _until_due(self) -> float:

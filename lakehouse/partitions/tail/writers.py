@@ -12,6 +12,8 @@ from pathlib import Path
 
 from lakehouse.names import fresh_id
 from lakehouse.partitions.tail.folder import segments_in, writers_in
+from lakehouse.partitions.tail.latest import NAME as LATEST
+from lakehouse.partitions.tail.log import SPARE
 from lakehouse.store.file_lock import take_at_once
 
 
@@ -46,6 +48,16 @@ def take_writer(folder: str) -> Writer:
 def has_rows(writer: Writer) -> bool:
     """Say whether there are segments of a writer."""
     return bool(segments_in(str(writer.folder.parent), writer.id))
+
+
+def clean(writer: Writer) -> None:
+    """Delete what is of no use without its process: the last rows, and space that was taken beforehand.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    for file in [writer.folder / LATEST, writer.folder / SPARE, *writer.folder.glob(".tmp-*")]:
+        file.unlink(missing_ok=True)
 
 
 def try_writer(folder: str, writer: str) -> Writer | None:

@@ -21,7 +21,7 @@ from lakehouse.ingest.streaming.sealing import recover
 from lakehouse.ingest.streaming.stream import Stream
 from lakehouse.store import durable
 
-from .conftest import START_NS, Ticks
+from .conftest import START_NS, Ticks, wait_until
 
 WRITER = """
 import sys, threading
@@ -170,6 +170,15 @@ def test_the_next_stream_recovers_what_a_dead_one_left(ticks: Ticks) -> None:
         assert [each.rows for each in stream.recovered] == [1]
         assert ticks.version() == [0]
         assert stream.write(ticks.tick(1)) == 2
+
+
+def test_the_space_that_a_dead_writer_had_taken_is_given_back(ticks: Ticks) -> None:
+    file = dead_with(ticks, 1)
+    wait_until(lambda: "lakehouse-sealing" not in [thread.name for thread in threading.enumerate()])
+    for name in (".spare", f".tmp-{'0' * 32}"):
+        file.with_name(name).write_bytes(bytes(10))
+    ticks.lake.seal()
+    assert [left.name for left in file.parent.iterdir()] == [".lock"]
 
 
 def test_a_writer_that_dies_while_another_stream_opens_loses_nothing(
