@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -22,6 +23,10 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# The caches of this user are not for the lakes of tests, which come by thousands.
+_caches = tempfile.TemporaryDirectory(prefix="lakehouse-tests-", ignore_cleanup_errors=True)
+os.environ.setdefault("LAKEHOUSE_CACHE", _caches.name)
 
 # Tests damage data files, and look for the error: what a column cache answers would hide it.
 os.environ.setdefault("LAKEHOUSE_COLUMN_CACHE_SIZE", "0")
