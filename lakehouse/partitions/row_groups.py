@@ -48,9 +48,8 @@ def read_groups(
         rows = int(np.diff(selection.footer.group_starts)[chosen].sum())
         return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
 
-    pages = {(group, column) for group in chosen for column in columns}
-    checked = selection.footer.checked
-    again = pages <= checked
+    checked = [selection.footer.checked.setdefault(column, set()) for column in columns]
+    again = all(known.issuperset(chosen) for known in checked)
 
     def read(local: Path) -> pa.Table:
         with open_parquet(
@@ -64,7 +63,8 @@ def read_groups(
     try:
         table = use_file(store, selection.file, read)
         if not again:
-            checked.update(pages)
+            for known in checked:
+                known.update(chosen)
         return table
     except LakehouseError:
         raise

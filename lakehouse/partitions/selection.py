@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from lakehouse.times import Interval
 Integers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
     """The pieces of one file that a question needs."""
 
@@ -32,15 +33,16 @@ class Selection:
     pieces: Integers
     """positions in the footer's pieces, rising"""
 
-    @property
+    @cached_property
     def symbols(self) -> list[str]:
         """The symbols of the pieces."""
         return [self.footer.symbols[code] for code in distinct(self.footer.code[self.pieces])]
 
-    @property
+    @cached_property
     def groups(self) -> list[int]:
         """The row groups that hold the pieces."""
-        return [int(group) for group in distinct(self.footer.group[self.pieces])]
+        groups: list[int] = distinct(self.footer.group[self.pieces]).tolist()
+        return groups
 
 
 def whole(selection: Selection) -> Selection:

@@ -38,10 +38,33 @@ def in_worker() -> bool:
 
 
 def side_by_side(task: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
-    """Return what a task makes of each item; on the pool, but for one item alone or a caller on the pool."""
+    """Return what a task makes of each item: by the caller and the pool, whoever is free for the next one.
+
+    The caller works as well, so that it never waits for a thread that has not woken up; it works alone on one
+    item, or where it is of the pool itself.
+    """
     if len(items) < 2 or in_worker():
         return [task(item) for item in items]
-    return list(workers().map(task, items))
+    found: dict[int, Found] = {}
+    places = deque(range(len(items)))
+
+    def take() -> None:
+        while True:
+            try:
+                place = places.popleft()
+            except IndexError:
+                return
+            found[place] = task(items[place])
+
+    helpers = [workers().submit(take) for _ in range(min(_THREADS, len(items)) - 1)]
+    try:
+        take()
+    finally:
+        places.clear()
+        errors = [helper.exception() for helper in helpers if not helper.cancel()]
+    for error in filter(None, errors):
+        raise error
+    return [found[place] for place in range(len(items))]
 
 
 def _mark() -> None:

@@ -12,6 +12,7 @@ from lakehouse.errors import ArgumentError
 from lakehouse.partitions.reading import decode_ends
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import run_starts
+from lakehouse.partitions.spans import names_of, ranks_of
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
@@ -71,12 +72,11 @@ def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Se
 
 def _pieces(selections: list[Selection], *, last: bool) -> tuple[Integers, Integers, Integers, Integers]:
     """Return for all pieces: symbol rank, distances of near and far edge from the wanted end, rows."""
-    names = sorted({symbol for selection in selections for symbol in selection.footer.symbols})
-    rank = {symbol: position for position, symbol in enumerate(names)}
+    names = names_of(selections)
     symbol, near, far, rows = [], [], [], []
     for selection in selections:
         footer, pieces = selection.footer, selection.pieces
-        symbol.append(np.array([rank[name] for name in footer.symbols], np.int64)[footer.code[pieces]])
+        symbol.append(ranks_of(footer.symbols, footer.code[pieces], names))
         low, high = footer.first[pieces], footer.last[pieces]
         near.append(-high if last else low)
         far.append(-low if last else high)

@@ -126,7 +126,7 @@ class ColumnFile:
     """A column of a data file in the cache, which other processes fill, damage or delete meanwhile."""
 
     def __init__(self, path: Path, form: ColumnFormat) -> None:
-        self._path = path
+        self._path, self._name = path, os.fspath(path)
         self._form = form
         self._guard = Lock()
         self._seen: tuple[int, int, int] | None = None
@@ -142,7 +142,7 @@ class ColumnFile:
         """Return what the file is now; None where there is none that is sound."""
         with self._guard:
             try:
-                found = self._path.stat()
+                found = os.stat(self._name)  # noqa: PTH116 - a third of the time of Path.stat
                 now = (found.st_ino, found.st_mtime_ns, found.st_size)
                 if now != self._seen:
                     self._sound = np.zeros(self._form.groups, np.bool_)

@@ -118,7 +118,8 @@ def test_hits_are_counted(columns: ColumnCache, product: Make, ticks: Ticks) -> 
     chosen = select_pieces(state, None, Interval())
     fields = [stored_schema(state.schema).field(name) for name in ("time", "price")]
     assert cached_row_groups(chosen, fields) == Hits(4, 0)
-    blocks.decode_blocks(state.store, blocks.cut_blocks(chosen[:1], fields), fields[:1])
+    kept = blocks.Kept()
+    blocks.decode_blocks(state.store, blocks.cut_blocks(chosen[:1], fields, kept), fields[:1], kept)
     columns.flush()
     assert cached_row_groups(chosen, fields) == Hits(4, 1)
     columns.clear()
