@@ -37,7 +37,7 @@ TOKEN = "session-token-that-nobody-may-see"
 REFUSAL = f"<Error><Code>ExpiredToken</Code><Token-0>{TOKEN}</Token-0></Error>".encode()
 
 settings.register_profile("dev", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, print_blob=True)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 

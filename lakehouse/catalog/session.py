@@ -7,7 +7,6 @@ leases of all sessions of the process, and they are deleted when the process end
 from __future__ import annotations
 
 import atexit
-import gc
 import math
 import os
 import threading
@@ -376,13 +375,8 @@ _heart = heart.Heart(_renew_all, _release_all)
 
 
 def _after_fork() -> None:
-    """Give a child locks and sessions of its own: other threads of the parent may have held the old locks.
-
-    What the parent left to the garbage collector stays: a DuckDB instance waits for its threads as it is
-    freed, and those run in the parent alone, so that the child would crash.
-    """
+    """Give a child locks and sessions of its own: other threads of the parent may have held the old locks."""
     global _beginning
-    gc.freeze()
     _beginning = threading.Lock()
     for session in _open_sessions():
         session.begin_in_child()

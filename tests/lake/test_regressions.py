@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -152,31 +149,6 @@ def test_a_forked_child_reads_while_the_parent_does(product: lakehouse.Product) 
     finally:
         stop.set()
         reader.join()
-
-
-_FORK_BESIDE_GARBAGE = """
-import gc, os, sys
-import duckdb, lakehouse
-
-product = lakehouse.open(sys.argv[1])["market_data.bars_1m"]
-gc.disable()
-garbage = [duckdb.connect(":memory:")]
-garbage[0].execute("select sum(i) from range(1_000_000) as numbers(i)").fetchall()
-garbage.append(garbage)
-del garbage
-child = os.fork()
-if not child:
-    gc.collect()
-    os._exit(len(product.read("IBM")) == 0)
-print(os.waitpid(child, 0)[1])
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_frees_nothing_of_its_parent(product: lakehouse.Product) -> None:
-    """A DuckDB instance in a cycle waited in the child for threads of the parent, and the child crashed."""
-    command = [sys.executable, "-W", "ignore", "-c", _FORK_BESIDE_GARBAGE, product.table.store.url]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "0"
 
 
 def test_text_is_asked_for_where_text_is_meant(product: lakehouse.Product, bars: Bars) -> None:
