@@ -61,6 +61,19 @@ def select_pieces(state: TableState, symbols: Sequence[str] | None, interval: In
     return _selections(files.choose(state.store, state.schema.time, wanted, interval), wanted, interval)
 
 
+def select_ends(
+    state: TableState, symbols: Sequence[str] | None, count: int, *, last: bool
+) -> list[Selection]:
+    """Return pieces among which are all that may hold one of the first or last `count` rows of a symbol.
+
+    Raises:
+        IntegrityError: a footer that the index does not know can not be read.
+    """
+    wanted = _wanted(state, symbols)
+    found = live_of(state.files).nearest(state.store, state.schema.time, wanted, count, last=last)
+    return _selections(found, wanted, Interval())
+
+
 def answer_runs(
     state: TableState, symbols: Sequence[str] | None, interval: Interval, kinds: Mapping[str, np.dtype[Any]]
 ) -> tuple[list[Runs], list[Selection]]:

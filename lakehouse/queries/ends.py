@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
+from lakehouse.partitions.index.nearest import within_reach
 from lakehouse.partitions.reading import decode_ends
-from lakehouse.partitions.selection import Selection, select_pieces
-from lakehouse.partitions.sorting import run_starts
+from lakehouse.partitions.selection import Selection, select_ends
 from lakehouse.partitions.spans import names_of, ranks_of
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
 from lakehouse.queries.scan import check_columns
-from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
 
@@ -39,7 +38,7 @@ def read_ends(
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArgumentError(f"The number of rows must be 1 or more, not {count!r}.")
     names = check_columns(state, columns)
-    selections = select_pieces(state, symbols, Interval())
+    selections = select_ends(state, symbols, count, last=last)
     check_symbols(state, symbols, selections)
     narrowed = _narrowed(selections, count, last=last)
     table = decode_ends(state, narrowed, count, last=last, columns=names)
@@ -56,11 +55,8 @@ def _narrowed(selections: list[Selection], count: int, *, last: bool) -> list[Se
         return []
     symbol, near, far, rows = _pieces(selections, last=last)
     order = np.lexsort((near, symbol))
-    before = _running_before(symbol[order], rows[order])
-    taken = order[before < count]
-    reach = np.full(int(symbol.max()) + 1, np.iinfo(np.int64).min)
-    np.maximum.at(reach, symbol[taken], far[taken])
-    keep = near <= reach[symbol]
+    keep = np.zeros(len(symbol), np.bool_)
+    keep[order[within_reach(symbol[order], near[order], far[order], rows[order], count)]] = True
     cuts = np.cumsum([len(selection.pieces) for selection in selections])[:-1]
     masks = np.split(keep, cuts)
     return [
@@ -82,12 +78,3 @@ def _pieces(selections: list[Selection], *, last: bool) -> tuple[Integers, Integ
         far.append(-low if last else high)
         rows.append(footer.rows[pieces])
     return np.concatenate(symbol), np.concatenate(near), np.concatenate(far), np.concatenate(rows)
-
-
-def _running_before(group: Integers, rows: Integers) -> Integers:
-    """Return, within each group, the sum of the rows before each entry."""
-    total = np.cumsum(rows) - rows
-    starts = run_starts(group)
-    lengths = np.diff(np.append(starts, len(group)))
-    before: Integers = total - np.repeat(total[starts], lengths)
-    return before
