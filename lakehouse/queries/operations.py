@@ -214,7 +214,9 @@ def _stream(operation: Operation, source: Input, bucket: Bucket, schema: pa.Sche
         return
     if operation.is_stateless() and not in_worker():
         yield from flow(
-            lambda slab: _whole(operation, source, replace(bucket, slabs=(slab,)), schema), bucket.slabs
+            lambda slab: _whole(operation, source, replace(bucket, slabs=(slab,)), schema),
+            bucket.slabs,
+            ahead=_THREADS + 1,
         )
         return
     state = operation.start(bucket.symbols)

@@ -40,6 +40,8 @@ class View:
     """the whole file; None where it is read piece by piece"""
     sound: npt.NDArray[np.bool_]
     """(n_row_groups,) whether this process compared the checksum of the row group"""
+    touched: npt.NDArray[np.bool_]
+    """(n_row_groups,) whether the row group was asked for since the file was mapped"""
 
     @property
     def kinds(self) -> npt.NDArray[np.uint64]:
@@ -51,6 +53,16 @@ class View:
         """(n_row_groups,) whether the row group can be one array with its neighbours."""
         plain = self.kinds == PLAIN
         return plain if self.form.width and self.buffer is not None else np.zeros_like(plain)
+
+    def touch(self, groups: Sequence[int]) -> int:
+        """Note that row groups are asked for; return the bytes that the map takes in memory for it."""
+        if self.buffer is None or self.touched[groups].all():
+            return 0
+        new = [group for group in groups if not self.touched[group]]
+        self.touched[new] = True
+        if self.form.width:
+            return sum(map(self.form.rows, new)) * self.form.width
+        return int(self.marks[new, 2].sum())
 
     def array(self, groups: Sequence[int]) -> pa.Array | None:
         """Return row groups, one after the other; None if one is not there, or not what was written."""
@@ -169,9 +181,11 @@ class ColumnFile:
             if not head.startswith(form.head) or len(head) != size + MARK * form.groups:
                 raise ValueError("it is of another column")
             same = before is not None and self._seen is not None and self._seen[::2] == now[::2]
-            buffer = before.buffer if same and before is not None else _mapped(handle.fileno())
+            kept = before if same else None
+            buffer = _mapped(handle.fileno()) if kept is None else kept.buffer
+        touched = np.zeros(form.groups, np.bool_) if kept is None else kept.touched
         marks = np.frombuffer(head, "<u8", offset=size).reshape(-1, 4)
-        return View(self._path, form, marks, buffer, self._sound)
+        return View(self._path, form, marks, buffer, self._sound, touched)
 
     def _touch(self) -> None:
         """Say that it is in use: eviction goes by the time of the last change."""

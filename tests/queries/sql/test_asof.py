@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from lakehouse.queries.sql import asof, asof_rows, explain_sql
+from lakehouse.queries.kernels import compiled
+from lakehouse.queries.sql import asof, explain_sql
 from lakehouse.queries.sql.asof_rows import Runs, match
 
 Pairs = list[tuple[str, int]]
@@ -252,7 +253,7 @@ def test_the_kernel_matches_what_the_search_does(comparison: Any, monkeypatch: p
         sides.append(Runs(ends - size, ends, times))
     found = []
     for loaded in (False, True):
-        monkeypatch.setattr(asof_rows.compiled, "is_loaded", lambda loaded=loaded: loaded)
+        monkeypatch.setattr(compiled, "is_loaded", lambda loaded=loaded: loaded)
         found.append(match(sides[0], sides[1], comparison).tolist())
     assert found[0] == found[1]
 
