@@ -7,6 +7,7 @@ before each use, so that one that was deleted or replaced is seen.
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
@@ -47,7 +48,8 @@ def mapped(file: Path) -> pa.Buffer | Path:
     with _lock:
         _resident.drop(path)
         _mapped[path] = mark, data
-        for surplus in _resident.use(path, data.size):
+        for surplus in chain(*_resident.use(path, data.size)):
+            _resident.drop(surplus)
             del _mapped[surplus]
     return data
 

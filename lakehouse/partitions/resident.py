@@ -22,19 +22,29 @@ class Resident(Generic[Key]):
         """Return how many there are."""
         return len(self._sizes)
 
-    def use(self, key: Key, more: int) -> list[Key]:
-        """Note that a map is used, and `more` bytes of it for the first time; return those to be given up."""
+    def use(self, key: Key, more: int) -> tuple[list[Key], list[Key]]:
+        """Note that a map is used, and `more` bytes of it for the first time since it was given back.
+
+        Returns:
+            Maps to be closed, which are forgotten, and maps whose pages are to be given back to the system.
+        """
         self._sizes[key] = self._sizes.get(key, 0) + more
         self._sizes.move_to_end(key)
         self._bytes += more
-        given_up = []
+        closed, emptied = [], []
         while len(self._sizes) > self._most:
-            given_up.append(next(iter(self._sizes)))
-            self.drop(given_up[-1])
-        while self._bytes > self._most_bytes and len(self._sizes) > 1:
-            given_up.append(self._any_other())
-            self.drop(given_up[-1])
-        return given_up
+            closed.append(next(iter(self._sizes)))
+            self.drop(closed[-1])
+        while self._bytes > self._most_bytes and (others := self._others(key)):
+            # not the oldest, or who streams more than there is room for would never find any of it
+            self._turn = (5 * self._turn + 1) % 4096  # of full period; `random` is slow to import
+            emptied.append(others[self._turn % len(others)])
+            self._bytes -= self._sizes[emptied[-1]]
+            self._sizes[emptied[-1]] = 0
+        return closed, emptied
+
+    def _others(self, key: Key) -> list[Key]:
+        return [other for other, size in self._sizes.items() if size and other != key]
 
     def drop(self, key: Key) -> None:
         """Forget a map."""
@@ -44,8 +54,3 @@ class Resident(Generic[Key]):
         """Forget all."""
         self._sizes.clear()
         self._bytes = 0
-
-    def _any_other(self) -> Key:
-        """Return one that was not used last: not the oldest, or what streams more would never find any."""
-        self._turn = (5 * self._turn + 1) % 4096  # a generator of full period; `random` is slow to import
-        return list(self._sizes)[self._turn % (len(self._sizes) - 1)]

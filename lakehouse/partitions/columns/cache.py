@@ -59,9 +59,11 @@ class ColumnCache:
         if known is None or (view := known[1].look()) is None:
             return None
         with self._guard:
-            surplus = self._mapped.use(known[1], view.touch(selection.groups))
-        for file in surplus:
+            closed, emptied = self._mapped.use(known[1], view.touch(selection.groups))
+        for file in closed:
             file.close()
+        for file in emptied:
+            file.give_back()
         return view
 
     def waiting(self, selection: Selection, field: pa.Field, groups: Sequence[int]) -> pa.Array | None:
