@@ -28,7 +28,7 @@ from lakehouse.queries.rows import Block, Rows, to_table
 from lakehouse.times import Interval
 
 _THREADS = max(2, os.cpu_count() or 1)
-_TASKS_IN_FLIGHT = 4 * _THREADS
+_TASKS_IN_FLIGHT = 2 * _THREADS
 
 
 class Operation(ABC):

@@ -36,7 +36,7 @@ _KEPT_FILES = 16_384
 _KEPT_MAPS = 256
 """of files that were used last"""
 
-_KEPT_BYTES = 256 << 20
+_KEPT_BYTES = 384 << 20
 """of these that count as memory; to map as many anew takes a tenth of a second"""
 
 
