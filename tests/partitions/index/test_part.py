@@ -73,6 +73,19 @@ def test_a_part_is_its_files(
             assert live.select(symbols, interval) == expected
 
 
+@given(
+    files=FILES,
+    symbols=st.lists(TEXTS, max_size=3).map(lambda texts: sorted(set(texts))),
+    interval=INTERVALS,
+)
+def test_many_symbols_find_the_same_runs_as_few(
+    files: list[DataFile], symbols: list[str], interval: Interval
+) -> None:
+    part = part_of(files, {})
+    many = sorted({*symbols, *(f"not there {number}" for number in range(40))})
+    assert part.runs_of(many, interval).tolist() == part.runs_of(symbols, interval).tolist()
+
+
 @given(groups=st.lists(FILES, min_size=1, max_size=3), data=st.data())
 def test_merged_parts_are_the_files_that_live(groups: list[list[DataFile]], data: st.DataObject) -> None:
     sources, expected = [], []
