@@ -66,10 +66,15 @@ def run_digests(table: pa.Table, starts: npt.NDArray[np.int64]) -> list[str]:
         begins = np.maximum(starts[run:stop] - first, 0)
         for total, words in zip(halves_and_high, (low & _LOW_32, low >> np.uint64(32), high), strict=True):
             total[run:stop] += np.add.reduceat(words, begins)
-    return [
-        f"{((int(h) << 64) + (int(b) << 32) + int(a)) % _MODULUS:032x}"
-        for a, b, h in zip(*halves_and_high, strict=True)
-    ]
+    return _hex(*halves_and_high)
+
+
+def _hex(low: Words, middle: Words, high: Words) -> list[str]:
+    """Return low + middle * 2^32 + high * 2^64, modulo 2^128, as hex digits."""
+    last = (middle << np.uint64(32)) + low
+    first = high + (middle >> np.uint64(32)) + (last < low)
+    text = np.stack([first, last], axis=1).astype(">u8").tobytes().hex()
+    return [text[start : start + 32] for start in range(0, len(text), 32)]
 
 
 def row_hashes(table: pa.Table) -> tuple[Words, Words]:

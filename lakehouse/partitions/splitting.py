@@ -63,15 +63,30 @@ def _cut_at_periods(
         changed[1:] |= periods[1:] != periods[:-1]
         starts = np.flatnonzero(changed)
         return starts, periods[starts]
-    stops = np.append(starts[1:], len(ticks)).tolist()
     borders = (borders // unit).astype(ticks.dtype)  # days begin with a tick of any unit
-    cuts = [
-        start + ticks[start:stop].searchsorted(borders)
-        for start, stop in zip(starts.tolist(), stops, strict=True)
-    ]
-    cut = np.concatenate([*cuts, starts])
+    cut = np.concatenate([_search(ticks, starts, borders), starts])
     starts = distinct(cut[cut < len(ticks)])
     return starts, period_starts(ticks[starts] * np.int64(unit), period)
+
+
+def _search(ticks: npt.NDArray[Any], starts: Integers, borders: npt.NDArray[Any]) -> Integers:
+    """Return the first row of each run whose tick is not before each border, or the end of the run.
+
+    All binary searches go side by side: one by one, the calls cost more than the steps.
+
+    Examples:
+        >>> _search(np.array([1, 4, 9, 0, 5]), np.array([0, 3]), np.array([4, 6])).tolist()
+        [1, 2, 4, 5]
+    """
+    wanted = np.tile(borders, len(starts))
+    low = np.repeat(starts, len(borders))
+    high = np.repeat(np.append(starts[1:], len(ticks)), len(borders))
+    while (left := low < high).any():
+        middle = (low + high) >> 1
+        before = left & (ticks[np.minimum(middle, len(ticks) - 1)] < wanted)
+        high = np.where(left & ~before, middle, high)
+        low = np.where(before, middle + 1, low)
+    return low
 
 
 def _borders(first: int, last: int, period: DatePeriod) -> Integers:
