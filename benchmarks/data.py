@@ -60,6 +60,17 @@ def trades(rows: int, day: int, *, names: list[str], seed: int = 3) -> pa.Table:
     return pa.Table.from_arrays(arrays, ["symbol", "time", "price", "size", "side"])
 
 
+def quotes(rows: int, day: int, *, names: list[str], seed: int = 4) -> pa.Table:
+    """Return one day of quotes around prices that move as those of trades do, in order of time."""
+    middle = trades(rows, day, names=names, seed=seed)
+    random = np.random.default_rng([seed, day])
+    price, half = middle["price"].to_numpy(), random.integers(1, 4, rows) * 0.01
+    sizes = [pa.array(100.0 * random.integers(1, 50, rows)) for _ in range(2)]
+    sides = [pa.array(np.round(price - half, 2)), pa.array(np.round(price + half, 2))]
+    names_of_columns = ["symbol", "time", "bid", "ask", "bid_size", "ask_size"]
+    return pa.Table.from_arrays([*middle.columns[:2], *sides, *sizes], names_of_columns)
+
+
 def _bars(name: str, times: npt.NDArray[np.int64], seed: int) -> pa.Table:
     random = np.random.default_rng(seed)
     rows = len(times)

@@ -20,6 +20,7 @@ from benchmarks.cases import (  # noqa: E402 - see above
     collecting,
     concurrency,
     differing,
+    joining,
     limits,
     loading,
     proving,
@@ -32,7 +33,19 @@ from benchmarks.machine import describe_machine  # noqa: E402 - see above
 from benchmarks.scale import FULL, QUICK, Scale  # noqa: E402 - see above
 from benchmarks.table import Row, to_markdown  # noqa: E402 - see above
 
-CASES = (startup, writing, concurrency, reading, loading, proving, scaling, differing, collecting, limits)
+CASES = (
+    startup,
+    writing,
+    concurrency,
+    reading,
+    joining,
+    loading,
+    proving,
+    scaling,
+    differing,
+    collecting,
+    limits,
+)
 RESULTS = ROOT / "benchmarks" / "results.md"
 README = ROOT / "README.md"
 

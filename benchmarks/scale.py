@@ -23,6 +23,8 @@ class Scale:
     """rows of each of them"""
     reads: int = 30
     """times that a read is timed"""
+    joined_trades: int = 250_000
+    """of a day, joined with twenty times as many quotes"""
     processes: int = 10
     """fresh processes"""
     runs: int = 3
@@ -54,6 +56,7 @@ QUICK = Scale(
     files=2,
     ticks=20_000,
     reads=3,
+    joined_trades=2_000,
     processes=1,
     runs=1,
     products=2,

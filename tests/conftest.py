@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -23,6 +24,10 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+# The caches of this user are not for the lakes of tests, which come by thousands.
+_caches = tempfile.TemporaryDirectory(prefix="lakehouse-tests-", ignore_cleanup_errors=True)
+os.environ.setdefault("LAKEHOUSE_CACHE", _caches.name)
+
 # Tests damage data files, and look for the error: what a column cache answers would hide it.
 os.environ.setdefault("LAKEHOUSE_COLUMN_CACHE_SIZE", "0")
 
@@ -32,7 +37,7 @@ TOKEN = "session-token-that-nobody-may-see"
 REFUSAL = f"<Error><Code>ExpiredToken</Code><Token-0>{TOKEN}</Token-0></Error>".encode()
 
 settings.register_profile("dev", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, print_blob=True)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
@@ -49,13 +54,18 @@ def shared_data() -> Callable[[str], Path]:
     return locate
 
 
-# One request after the other, so that the server itself has no races; it ends when its standard input does.
+# One request after the other, so that the server itself has no races; each connection in a thread, so that
+# one which a client keeps without a request stops no other. It ends when its standard input does.
 _MOTO = """
 import logging, sys, threading
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 logging.getLogger("werkzeug").setLevel("ERROR")
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
+answer, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+def one_at_a_time(environ, start_response):
+    with turn:
+        return list(answer(environ, start_response))
+server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_port, flush=True)
 sys.stdin.read()
@@ -186,7 +196,10 @@ def s3_proxy(s3_server: S3Server) -> Iterator[Proxy]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # of 5, a burst of requests would wait a second for its next attempt
+
+    server = Server(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -150,11 +150,8 @@ class Session:
                 if not self._is_young():
                     raise
             known = self._number and all(self._holdings.knows(state) for state in states)
-            if self._refusal is not None and (self._unable or not known):
-                reason = self._refusal.message
-                raise StorageError(
-                    f"{what} is not held, so it can not be pinned: {reason}"
-                ) from self._refusal
+            if self._refusal and (self._unable or not known):
+                raise StorageError(f"{what} is not held, so it can not be pinned: {self._refusal}")
             if not known:
                 raise LeaseExpiredError.of(what)
 
@@ -233,7 +230,7 @@ class Session:
         self._opened = now_iso()
         self._number, self._superseded, self._unsettled = 0, [], 0
         self._unable = False
-        self._refusal: StorageError | None = None
+        self._refusal = ""  # its message: the error itself would keep the frames of its callers alive
         self._renewed_s = -math.inf
         self._looks: dict[Callable[[], State], str] = {}
         self._holdings = Holdings()
@@ -244,7 +241,7 @@ class Session:
         """Be another session in a forked child: what it inherited is its parent's, and a lock may be held."""
         self._lock = threading.RLock()
         # Kept, not freed: what hangs on it may need threads of the parent to end.
-        _inherited.append((self._looks, self._holdings))
+        _inherited.append(dict(vars(self)))
         self._begin()
 
     def _begin_to_follow(self, table: str, look: Callable[[], State]) -> Holdings:
@@ -286,7 +283,7 @@ class Session:
         try:
             self._publish()
         except StorageError as error:
-            self._unable, self._refusal = True, error
+            self._unable, self._refusal = True, error.message
             self._holdings.forget(states)
             return False
         return True

@@ -182,11 +182,10 @@ def _runs_in(sample: pa.ChunkedArray) -> int:
 def _encoded_by_runs(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Encode text in long runs, as in a frame by symbol: neighbours are compared, and nothing is hashed."""
     parts = list(workers().map(pc.run_end_encode, _parts(column)))
-    values = pa.chunked_array([part.values for part in parts]).dictionary_encode().unify_dictionaries()
+    heads = pa.chunked_array([part.values for part in parts])
+    ranked = Symbols.of(heads, len(heads))
     lengths = np.concatenate([np.diff(integers(part.run_ends), prepend=0) for part in parts])
-    codes = np.repeat(integers(pa.chunked_array([chunk.indices for chunk in values.chunks])), lengths)
-    encoded = pa.DictionaryArray.from_arrays(pa.array(codes), values.chunk(0).dictionary)
-    return pa.chunked_array([encoded])
+    return pa.chunked_array([Symbols(np.repeat(ranked.codes, lengths), ranked.names).array()])
 
 
 def _parts(column: pa.ChunkedArray) -> list[pa.Array]:

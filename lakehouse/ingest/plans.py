@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,14 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.ingest.conflicts import key_conflict
-from lakehouse.partitions.arrays import Integers, integers, take_rows, times_of
+from lakehouse.partitions.arrays import Integers, integers, take_rows, ticks_of, times_of
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.layout import Layout
 from lakehouse.partitions.parquet_files import WrittenFile
 from lakehouse.partitions.reading import read_stored
 from lakehouse.partitions.selection import select_pieces, whole
 from lakehouse.partitions.sorting import Symbols, rows_of, sort_order, sorted_runs, tie_ranks
+from lakehouse.partitions.splitting import slices_of
 from lakehouse.partitions.state import DataFile, TableState
 from lakehouse.partitions.threads import side_by_side
 from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
@@ -61,8 +63,8 @@ class Plan:
     """Rows to write and files to take out."""
 
     rows: pa.Table | Iterator[pa.Table]
-    """stored schema with sequence, sorted; the kept rows of removed files among them. Or such tables, one
-    after another, where all together are too many for the memory"""
+    """stored schema with sequence, as `write_data_files` takes it; the kept rows of removed files among them.
+    Or such tables, one after another, where all together are too many for the memory"""
     scope: Scope
     """what the plan depends on"""
     accepted: int = 0
@@ -82,10 +84,11 @@ class Plan:
 def scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
     """Return the symbols and the range of times of some rows."""
     symbols = tuple(Symbols.of(rows.column(schema.symbol), rows.num_rows).names) if schema.symbol else None
-    times = times_of(rows, schema)
-    if times is None or not len(times):
+    found = ticks_of(rows, schema)
+    if found is None or not rows.num_rows:
         return Scope(symbols, Interval())
-    return Scope(symbols, Interval(int(times.min()), min(MAX_NS, int(times.max()) + 1)))
+    ticks, unit = found
+    return Scope(symbols, Interval(int(ticks.min()) * unit, min(MAX_NS, int(ticks.max()) * unit + 1)))
 
 
 def key_scope_of(rows: pa.Table, schema: TableSchema) -> Scope:
@@ -241,7 +244,7 @@ def sequenced(
     rows, codes, order = _in_order(rows, schema)
     if not schema.has_sequence:
         return rows
-    times = times_of(rows, schema)
+    times = _ticks(rows, schema)
     ranks = tie_ranks(codes, times)
     if not fresh and rows.num_rows:
         ranks = ranks + _stored_counts(state, rows, scope)
@@ -260,7 +263,8 @@ def _in_order(
 ) -> tuple[pa.Table, npt.NDArray[np.int32], Integers | tuple[Integers, Integers] | None]:
     """Sort rows by symbol and time.
 
-    A frame symbol by symbol is not copied: its runs become slices, which are joined where files are written.
+    A frame symbol by symbol is not copied. Where rows have no sequence it stays as it is, and the runs of
+    symbols are sorted where they are split into files; else they become slices, which are joined there.
 
     Returns:
         The sorted rows, the ranks of their symbols, and where they were: their old rows, or first rows and
@@ -268,6 +272,8 @@ def _in_order(
     """
     symbols, times = _order_keys(rows, schema)
     runs = None if times is None or not schema.symbol else sorted_runs(symbols.codes, times)
+    if runs is not None and not schema.has_sequence:
+        return _with_symbol(rows, schema, symbols), symbols.codes, None
     order = sort_order(symbols.codes, times) if runs is None else runs[0]
     if order is None or (runs is not None and bool(np.all(order[1:] > order[:-1]))):
         return _with_symbol(rows, schema, symbols), symbols.codes, None
@@ -280,12 +286,7 @@ def _in_order(
 
 def _slices(rows: pa.Table, runs: tuple[Integers, Integers]) -> pa.Table:
     """Put runs of rows one after another; where there are many, as whole columns, which are quick to cut."""
-    moved = pa.concat_tables(
-        [
-            rows.slice(start, stop - start)
-            for start, stop in zip(*(side.tolist() for side in runs), strict=True)
-        ]
-    )
+    moved = slices_of(rows, *runs)
     if len(runs[0]) <= _FEW_RUNS:
         return moved
     columns = side_by_side(lambda column: column.combine_chunks(), moved.columns)
@@ -323,9 +324,14 @@ def rows_inside(rows: pa.Table, schema: TableSchema, scope: Scope) -> Booleans:
     return inside
 
 
-def _order_keys(rows: pa.Table, schema: TableSchema) -> tuple[Symbols, npt.NDArray[np.int64] | None]:
+def _order_keys(rows: pa.Table, schema: TableSchema) -> tuple[Symbols, npt.NDArray[Any] | None]:
     symbols = Symbols.of(rows.column(schema.symbol) if schema.symbol else None, rows.num_rows)
-    return symbols, times_of(rows, schema)
+    return symbols, _ticks(rows, schema)
+
+
+def _ticks(rows: pa.Table, schema: TableSchema) -> npt.NDArray[Any] | None:
+    found = ticks_of(rows, schema)
+    return None if found is None else found[0]
 
 
 def stored_in(state: TableState, scope: Scope) -> pa.Table:

@@ -85,9 +85,14 @@ def prepare(
     flags = {f"type:{name}": _booleans(bad) for name, bad in gated.misfits.items()} | dict(refused or {})
     flags |= _required(gated, contract) | _unreachable(gated, contract)
     warnings = _apply_rules(gated, contract, flags, None if store is None else Others(store))
+    if not flags:  # no array of row numbers for what is almost every frame
+        repeats = find_repeats(gated.rows, contract.schema.key)
+        if not repeats.found:
+            return Prepared(gated.rows, table.num_rows, duplicates=0, warnings=warnings)
     bad = _any(flags, table.num_rows)
     candidates = np.flatnonzero(~bad)
-    repeats = find_repeats(_take(gated.rows, candidates), contract.schema.key)
+    if flags:
+        repeats = find_repeats(_take(gated.rows, candidates), contract.schema.key)
     if repeats.conflicts.any():
         flags["unique_key"] = flags.get("unique_key", np.zeros(table.num_rows, np.bool_)).copy()
         flags["unique_key"][candidates[repeats.conflicts]] = True

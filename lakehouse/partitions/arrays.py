@@ -106,15 +106,26 @@ def empty_table(schema: pa.Schema) -> pa.Table:
 
 def times_of(rows: pa.Table, schema: TableSchema) -> npt.NDArray[np.int64] | None:
     """Return the time column as UTC nanoseconds."""
+    found = ticks_of(rows, schema)
+    if found is None:
+        return None
+    ticks, unit = found
+    return ticks if unit == 1 else ticks * np.int64(unit)
+
+
+def ticks_of(rows: pa.Table, schema: TableSchema) -> tuple[npt.NDArray[Any], int] | None:
+    """View the time column as it is stored, and the nanoseconds of one tick: enough to order rows, uncopied.
+
+    Returns:
+        (n_rows,) int64, or int32 for dates; None for a table without times.
+    """
     if schema.time is None:
         return None
     column = rows.column(schema.time)
-    values = integers(column)
     if pa.types.is_date32(column.type):
-        return values.astype(np.int64) * NS_PER_DAY
-    if pa.types.is_timestamp(column.type) and column.type.unit == "us":
-        return values * 1000
-    return values
+        return integers(column), NS_PER_DAY
+    us = pa.types.is_timestamp(column.type) and column.type.unit == "us"
+    return integers(column), 1000 if us else 1
 
 
 def _dtype(kind: pa.DataType) -> np.dtype[Any]:

@@ -22,8 +22,8 @@ from lakehouse.store import Store
 Columns = dict[str, list[pa.Array]]
 """each column in each block"""
 
-Views = dict[str, View]
-"""the columns of one file of which the cache holds some row groups"""
+Views = dict[str, View | None]
+"""columns of one file, as the cache has them; None where it has no row group"""
 
 _WORTH_A_TASK = 150_000
 """values: a millisecond of decoding, against a tenth of one to hand a task over"""
@@ -36,17 +36,34 @@ _FASTER = 16
 """how much faster the checksum of a row group is compared than its pages are decoded"""
 
 
+class Kept:
+    """What the cache has of some files: each column is looked at once a question."""
+
+    def __init__(self) -> None:
+        self.cache = column_cache()
+        self._views: dict[int, Views] = {}
+
+    def views(self, selection: Selection, fields: Sequence[pa.Field]) -> Views:
+        """Return columns of a file; the selections must outlive this."""
+        known = self._views.setdefault(id(selection), {})
+        for field in fields:
+            if field.name not in known:
+                known[field.name] = self.cache.find(selection, field) if self.cache else None
+        return known
+
+
 def cut_blocks(
-    selections: Sequence[Selection], fields: Sequence[pa.Field], *, tasks: int = _TASKS
+    selections: Sequence[Selection], fields: Sequence[pa.Field], kept: Kept, *, tasks: int = _TASKS
 ) -> list[Block]:
     """Cut selections into blocks, in their order: neighbours in the cache, and of the rest about equal work.
 
     Args:
         selections: of files.
         fields: the columns wanted, as stored.
+        kept: by the cache.
         tasks: that share what is not in the cache.
     """
-    cached = [_whole_groups(selection, fields) for selection in selections]
+    cached = [_whole_groups(selection, fields, kept) for selection in selections]
     groups = [np.array(selection.groups, np.int64) for selection in selections]
     sizes = [np.diff(selection.footer.group_starts) for selection in selections]
     rows = sum(
@@ -70,22 +87,28 @@ def read_columns(store: Store, selection: Selection, fields: Sequence[pa.Field])
     """
     if not fields:
         return read_groups(store, selection, [])
-    if (held := _held(selection, fields)) is not None:
+    kept = Kept()
+    if (held := _held(selection, fields, kept)) is not None:
         return pa.Table.from_arrays(held, schema=pa.schema(fields))
-    blocks = cut_blocks([selection], fields, tasks=1)
-    columns = decode_blocks(store, blocks, fields)
+    if kept.cache is None:
+        table = read_groups(store, selection, [field.name for field in fields])
+        if table.num_columns == len(fields):  # a file may be older than a column
+            return table
+    blocks = cut_blocks([selection], fields, kept, tasks=1)
+    columns = decode_blocks(store, blocks, fields, kept)
     return pa.Table.from_arrays(
         [pa.chunked_array(columns[field.name], field.type) for field in fields], schema=pa.schema(fields)
     )
 
 
-def _held(selection: Selection, fields: Sequence[pa.Field]) -> list[pa.Array] | None:
+def _held(selection: Selection, fields: Sequence[pa.Field], kept: Kept) -> list[pa.Array] | None:
     """Return columns where the cache has each as one array: no copy, and no plan."""
     groups, arrays = selection.groups, []
-    if (cache := column_cache()) is None or not groups or groups[-1] - groups[0] >= len(groups):
+    if kept.cache is None or not groups or groups[-1] - groups[0] >= len(groups):
         return None
+    views = kept.views(selection, fields)
     for field in fields:
-        view = cache.find(selection, field)
+        view = views[field.name]
         if view is None or not view.joins[groups[0] : groups[-1] + 1].all():
             return None
         if (array := view.array(groups)) is None:
@@ -101,10 +124,9 @@ def release(selections: Sequence[Selection], fields: Sequence[pa.Field]) -> None
             cache.release(selection, fields)
 
 
-def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Field]) -> Columns:
+def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Field], kept: Kept) -> Columns:
     """Decode columns of blocks; one that a file does not have is null, as it was written before it."""
-    views = _views_of([block.selection for block in blocks], fields)
-    work = sum(_work(block, views[id(block.selection)], fields) for block in blocks)
+    work = sum(_work(block, kept.views(block.selection, fields), fields) for block in blocks)
     alone = work < 2 * _WORTH_A_TASK or in_worker()
     halves = [fields] if alone or len(blocks) > 2 or len(fields) < 2 else [fields[0::2], fields[1::2]]
     tasks = list(product(range(len(blocks)), halves))
@@ -112,11 +134,10 @@ def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Fie
     fresh: list[tuple[Block, pa.Field, pa.Array]] = []
 
     def run(task: tuple[int, Sequence[pa.Field]]) -> list[pa.Array]:
-        block = blocks[task[0]]
-        return _decode(store, block, views[id(block.selection)], task[1], fresh)
+        return _decode(store, blocks[task[0]], kept, task[1], fresh)
 
     found = [run(task) for task in tasks] if alone else side_by_side(run, tasks)
-    _keep(fresh)
+    _keep(fresh, kept)
     columns: Columns = {field.name: [pa.nulls(0, field.type)] * len(blocks) for field in fields}
     for (position, mine), arrays in zip(tasks, found, strict=True):
         for field, array in zip(mine, arrays, strict=True):
@@ -124,29 +145,18 @@ def decode_blocks(store: Store, blocks: Sequence[Block], fields: Sequence[pa.Fie
     return columns
 
 
-def _views_of(selections: Sequence[Selection], fields: Sequence[pa.Field]) -> dict[int, Views]:
-    return {key: _views(each, fields) for key, each in {id(each): each for each in selections}.items()}
-
-
-def _views(selection: Selection, fields: Sequence[pa.Field]) -> Views:
-    """Look which columns of a file the cache has."""
-    cache = column_cache()
-    found = {} if cache is None else {field.name: cache.find(selection, field) for field in fields}
-    return {name: view for name, view in found.items() if view is not None}
-
-
 def _whole_groups(
-    selection: Selection, fields: Sequence[pa.Field]
+    selection: Selection, fields: Sequence[pa.Field], kept: Kept
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Say of each row group whether the cache has all columns, and whether it joins its neighbours."""
     groups = len(selection.footer.group_starts) - 1
-    views = _views(selection, fields)
+    views = kept.views(selection, fields)
     present = columns_of(selection)
     whole, joins = np.ones(groups, np.bool_), np.ones(groups, np.bool_)
     for field in fields:
-        if field.name in views:
-            whole &= views[field.name].kinds > 0
-            joins &= views[field.name].joins
+        if (view := views[field.name]) is not None:
+            whole &= view.kinds > 0
+            joins &= view.joins
         elif field.name in present:
             whole[:] = False
     return whole, joins
@@ -176,7 +186,7 @@ def _work(block: Block, views: Views, fields: Sequence[pa.Field]) -> int:
     """Estimate the work for a block, in values to decode."""
     groups, work = list(block.groups), 0
     for field in fields:
-        view = views.get(field.name)
+        view = views[field.name]
         if view is None or not view.kinds[groups].all():
             work += block.rows
         elif not view.sound[groups].all():
@@ -187,17 +197,17 @@ def _work(block: Block, views: Views, fields: Sequence[pa.Field]) -> int:
 def _decode(
     store: Store,
     block: Block,
-    views: Views,
+    kept: Kept,
     fields: Sequence[pa.Field],
     fresh: list[tuple[Block, pa.Field, pa.Array]],
 ) -> list[pa.Array]:
     """Return columns of a block; what was decoded for it is added to `fresh`."""
-    present, cache = columns_of(block.selection), column_cache()
-    found: dict[str, pa.Array] = {}
+    present, cache = columns_of(block.selection), kept.cache
+    found, views = dict[str, pa.Array](), kept.views(block.selection, fields)
     for field in fields:
         if field.name not in present:
             found[field.name] = pa.nulls(block.rows, field.type)
-        elif (field.name in views and (array := views[field.name].array(block.groups)) is not None) or (
+        elif ((view := views[field.name]) and (array := view.array(block.groups)) is not None) or (
             cache and (array := cache.waiting(block.selection, field, block.groups)) is not None
         ):
             found[field.name] = array
@@ -214,11 +224,11 @@ def _decode(
     return [found[field.name] for field in fields]
 
 
-def _keep(fresh: Sequence[tuple[Block, pa.Field, pa.Array]]) -> None:
+def _keep(fresh: Sequence[tuple[Block, pa.Field, pa.Array]], kept: Kept) -> None:
     """Give what was decoded to the cache, now that nobody waits for more of it."""
-    if (cache := column_cache()) is not None:
+    if kept.cache is not None:
         for block, field, array in fresh:
-            cache.offer(block.selection, field, block.groups, array)
+            kept.cache.offer(block.selection, field, block.groups, array)
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -17,6 +17,8 @@ import pyarrow as pa
 from lakehouse.times import NS_PER_DAY
 
 Words = npt.NDArray[np.uint64]
+Salts = tuple[np.uint64, np.uint64, np.uint64]
+Adder = Callable[[slice, Words], None]
 
 EMPTY = "0" * 32
 _MODULUS = 1 << 128
@@ -37,7 +39,7 @@ def digest_of(table: pa.Table) -> str:
         >>> digest_of(one.slice(0, 0)) == EMPTY
         True
     """
-    return sum_of(row_hashes(table), np.zeros(1, np.int64))[0] if table.num_rows else EMPTY
+    return run_digests(table, np.zeros(1, np.int64))[0] if table.num_rows else EMPTY
 
 
 def add(*digests: str) -> str:
@@ -50,74 +52,124 @@ def subtract(digest: str, part: str) -> str:
     return f"{(int(digest, 16) - int(part, 16)) % _MODULUS:032x}"
 
 
-def sum_of(hashes: tuple[Words, Words], starts: npt.NDArray[np.int64]) -> list[str]:
-    """Sum row hashes over runs that begin at `starts`, as hex digests.
+def run_digests(table: pa.Table, starts: npt.NDArray[np.int64]) -> list[str]:
+    """Return the digest of each run of rows; what is hashed never leaves the processor's cache.
 
     Args:
-        hashes: low and high lane, each (n_rows,) uint64, n_rows > 0.
-        starts: (n_runs,) first row of each run, rising from 0.
+        table: with at least one row.
+        starts: (n_runs,) first row of each run, strictly rising from 0.
     """
-    low, high = hashes
-    low_parts = np.add.reduceat(low & _LOW_32, starts), np.add.reduceat(low >> np.uint64(32), starts)
-    highs = np.add.reduceat(high, starts)
-    return [
-        f"{((int(h) << 64) + (int(b) << 32) + int(a)) % _MODULUS:032x}"
-        for a, b, h in zip(*low_parts, highs, strict=True)
-    ]
+    halves_and_high = [np.zeros(len(starts), np.uint64) for _ in range(3)]
+    for first, low, high in _hashed_pieces(table):
+        run = int(np.searchsorted(starts, first, side="right")) - 1
+        stop = int(np.searchsorted(starts, first + len(low), side="left"))
+        begins = np.maximum(starts[run:stop] - first, 0)
+        for total, words in zip(halves_and_high, (low & _LOW_32, low >> np.uint64(32), high), strict=True):
+            total[run:stop] += np.add.reduceat(words, begins)
+    return _hex(*halves_and_high)
+
+
+def _hex(low: Words, middle: Words, high: Words) -> list[str]:
+    """Return low + middle * 2^32 + high * 2^64, modulo 2^128, as hex digits."""
+    last = (middle << np.uint64(32)) + low
+    first = high + (middle >> np.uint64(32)) + (last < low)
+    text = np.stack([first, last], axis=1).astype(">u8").tobytes().hex()
+    return [text[start : start + 32] for start in range(0, len(text), 32)]
 
 
 def row_hashes(table: pa.Table) -> tuple[Words, Words]:
     """Return the low and the high lane of each row's hash, (n_rows,) uint64 each."""
-    lanes = np.zeros(table.num_rows, np.uint64), np.zeros(table.num_rows, np.uint64)
-    for name in table.column_names:
-        salt, *multipliers = _salts(name)
-        start = 0
-        for chunk in table.column(name).chunks:
-            parts = [lane[start : start + len(chunk)] for lane in lanes]
-            if _is_text(chunk.type):
-                _add_text(parts, chunk, salt, multipliers)
-            else:
-                _add_numbers(parts, chunk, salt, multipliers)
-            start += len(chunk)
-    for lane in lanes:
-        _finalise(lane)
+    lanes = np.empty(table.num_rows, np.uint64), np.empty(table.num_rows, np.uint64)
+    for first, *piece in _hashed_pieces(table):
+        for lane, words in zip(lanes, piece, strict=True):
+            lane[first : first + len(words)] = words
     return lanes
 
 
-def _add_numbers(
-    lanes: Sequence[Words], array: pa.Array, salt: np.uint64, multipliers: Sequence[np.uint64]
-) -> None:
-    """Add one column's contribution to both lanes, in pieces that stay in the processor's cache."""
+def _hashed_pieces(table: pa.Table) -> Iterator[tuple[int, Words, Words]]:
+    """Yield the first row of each piece of the table, and both lanes of its rows, good until the next one."""
+    most = min(_CHUNK, table.num_rows)
+    lanes, scratch = np.empty((2, most), np.uint64), np.empty((2, most), np.uint64)
+    columns = [_Contribution(name, table.column(name), scratch) for name in table.column_names]
+    for first in range(0, table.num_rows, _CHUNK):
+        piece = lanes[:, : min(most, table.num_rows - first)]
+        piece[:] = 0
+        for column in columns:
+            column.add(first, piece)
+        for lane in piece:
+            _finalise(lane, scratch[0])
+        yield first, piece[0], piece[1]
+
+
+class _Contribution:
+    """What a column adds to the lanes of one piece of rows after another."""
+
+    def __init__(self, name: str, column: pa.ChunkedArray, scratch: Words) -> None:
+        self._salts, self._scratch = _salts(name), scratch
+        self._chunks = iter(column.chunks)
+        self._begin = self._end = 0
+        self._add: Adder = _nothing
+
+    def add(self, first: int, lanes: Words) -> None:
+        """Add to the lanes of the rows from `first` on, chunk by chunk."""
+        done = 0
+        while done < lanes.shape[1]:
+            while self._end <= first + done:
+                self._turn()
+            stop = min(lanes.shape[1], self._end - first)
+            rows = slice(first + done - self._begin, first + stop - self._begin)
+            self._add(rows, lanes[:, done:stop])
+            done = stop
+
+    def _turn(self) -> None:
+        chunk = next(self._chunks)
+        self._begin, self._end = self._end, self._end + len(chunk)
+        kind = _texts if _is_text(chunk.type) else _numbers
+        self._add = kind(chunk, self._salts, self._scratch)
+
+
+def _nothing(rows: slice, lanes: Words) -> None:
+    pass
+
+
+def _numbers(array: pa.Array, salts: Salts, scratch: Words) -> Adder:
+    """Return what adds one chunk's contribution to both lanes."""
     values, null, words_of = _plain_values(array), _validity(array), _words_of(array.type)
-    salted, scratch = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK, np.uint64)
-    for piece in _pieces(len(values)):
-        words = words_of(values[piece])
-        value, term = salted[: len(words)], scratch[: len(words)]
+    salt, *multipliers = salts
+
+    def add(rows: slice, lanes: Words) -> None:
+        words = words_of(values[rows])
+        value, term = scratch[:, : len(words)]
         np.right_shift(words, np.uint64(32), out=value)
         np.bitwise_xor(value, words, out=value)
         np.bitwise_xor(value, salt, out=value)
         if null is not None:
-            value[null[piece]] = 0
+            value[null[rows]] = 0
         for lane, multiplier in zip(lanes, multipliers, strict=True):
             np.multiply(value, multiplier, out=term)
-            np.add(lane[piece], term, out=lane[piece])
+            np.add(lane, term, out=lane)
+
+    return add
 
 
-def _add_text(
-    lanes: Sequence[Words], array: pa.Array, salt: np.uint64, multipliers: Sequence[np.uint64]
-) -> None:
-    """Add a column of text: the contribution of each distinct value, looked up for each row."""
+def _texts(array: pa.Array, salts: Salts, scratch: Words) -> Adder:
+    """Return the same for text: the contribution of each distinct value, looked up for each row."""
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     values = encoded.dictionary.to_pylist()
     codes, null = _numpy(encoded.indices), _validity(encoded.indices)
     if null is not None:  # below a null any code may stand
         codes = np.where(null, len(values), codes)
-    scratch = np.empty(_CHUNK, np.uint64)
-    for lane, terms in zip(lanes, _text_terms(values, salt, multipliers), strict=True):
-        for piece in _pieces(len(codes)):
-            term = scratch[: piece.stop - piece.start]
-            np.take(terms, codes[piece], out=term, mode="clip")
-            np.add(lane[piece], term, out=lane[piece])
+    salt, *multipliers = salts
+    terms = list(_text_terms(values, salt, multipliers))
+
+    def add(rows: slice, lanes: Words) -> None:
+        places = codes[rows].astype(np.intp)
+        for lane, contributions in zip(lanes, terms, strict=True):
+            term = scratch[0, : len(places)]
+            np.take(contributions, places, out=term, mode="clip")
+            np.add(lane, term, out=lane)
+
+    return add
 
 
 def _text_terms(
@@ -136,24 +188,17 @@ def _text_terms(
         yield terms
 
 
-def _finalise(lane: Words) -> None:
+def _finalise(lane: Words, scratch: Words) -> None:
     """SplitMix64's finaliser, in place."""
-    scratch = np.empty(_CHUNK, np.uint64)
-    for piece in _pieces(len(lane)):
-        part, term = lane[piece], scratch[: piece.stop - piece.start]
-        for shift, multiplier in ((30, _MIX_1), (27, _MIX_2), (31, None)):
-            np.right_shift(part, np.uint64(shift), out=term)
-            np.bitwise_xor(part, term, out=part)
-            if multiplier is not None:
-                np.multiply(part, multiplier, out=part)
+    term = scratch[: len(lane)]
+    for shift, multiplier in ((30, _MIX_1), (27, _MIX_2), (31, None)):
+        np.right_shift(lane, np.uint64(shift), out=term)
+        np.bitwise_xor(lane, term, out=lane)
+        if multiplier is not None:
+            np.multiply(lane, multiplier, out=lane)
 
 
-def _pieces(length: int) -> Iterator[slice]:
-    for start in range(0, length, _CHUNK):
-        yield slice(start, min(start + _CHUNK, length))
-
-
-def _salts(name: str) -> tuple[np.uint64, np.uint64, np.uint64]:
+def _salts(name: str) -> Salts:
     import hashlib
 
     raw = hashlib.blake2b(name.encode("utf-8"), digest_size=24).digest()

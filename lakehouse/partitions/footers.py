@@ -70,8 +70,8 @@ class Footer:
     """(n_pieces,) row group"""
     statistics: Mapping[str, RunStatistics] = field(default_factory=dict)
     """ranges of the columns, by symbol; what is absent is unknown"""
-    checked: set[tuple[int, str]] = field(default_factory=set)
-    """(row group, column) whose pages had the right checksums when this process read them first"""
+    checked: dict[str, set[int]] = field(default_factory=dict)
+    """row groups of each column whose pages had the right checksums when this process read them first"""
 
 
 _footers: OrderedDict[tuple[str, str], Footer] = OrderedDict()

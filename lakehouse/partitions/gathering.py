@@ -93,17 +93,13 @@ def row_numbers(starts: Integers, lengths: Integers) -> Integers:
 
 
 def _text_of_runs(symbols: Sequence[str], runs: Sequence[tuple[int, int]]) -> pa.Array:
-    texts = [symbols[rank].encode() for rank, _ in runs]
-    rows = sum(length for _, length in runs)
-    size = sum(len(text) * length for text, (_, length) in zip(texts, runs, strict=True))
-    offsets, data = _new(rows + 1, "i4"), _new(size, "u1")
-    row, place, room = 1, 0, data.data
-    for text, (_, length) in zip(texts, runs, strict=True):
-        offsets[row : row + length] = len(text)
-        room[place : place + len(text) * length] = text * length
-        row, place = row + length, place + len(text) * length
+    texts = [(symbols[rank].encode(), length) for rank, length in runs]
+    lengths = np.array([length for _, length in texts], np.int64)
+    rows = int(lengths.sum())
+    offsets = _new(rows + 1, "i4")
     offsets[0] = 0
-    np.cumsum(offsets, out=offsets)
+    np.cumsum(np.repeat(np.array([len(text) for text, _ in texts], np.int32), lengths), out=offsets[1:])
+    data = b"".join([text * length for text, length in texts])
     return pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 

@@ -278,8 +278,7 @@ def _tidy(folder: Path, used: set[Any]) -> None:
     for number, old in enumerate(_by_use(folder.parent)):
         room -= sum(each.stat().st_size for each in old.iterdir())
         if number >= _MOST_TABLES or room < 0:
-            for name in storage.names_in(old):
-                storage.delete_part(old, name)
+            storage.delete_all(old)
 
 
 def _by_use(folder: Path) -> Iterator[Path]:

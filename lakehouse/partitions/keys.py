@@ -33,6 +33,11 @@ class Repeats:
     conflicts: Booleans
     """(n_rows,) rows whose key stands for different values in this frame: nobody can say which is right"""
 
+    @property
+    def found(self) -> bool:
+        """Whether there are any."""
+        return bool(self.duplicates.any() or self.conflicts.any())
+
 
 def keyed(rows: pa.Table, key: Sequence[str]) -> pl.DataFrame:
     """Return the key columns, each row's content hash and its position."""
@@ -62,15 +67,19 @@ def find_repeats(rows: pa.Table, key: Sequence[str]) -> Repeats:
 
 def _sharing(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the rows, rising, whose key another row has too."""
-    words = [_words(rows.column(name)) for name in key]
-    exact = sorted((word for word in words if word is not None), key=lambda word: word.itemsize)
+    # Text comes first, as codes: a symbol and a time have a quick order of their own.
+    columns = sorted((rows.column(name) for name in key), key=lambda column: not _is_text(column))
+    words = [_words(column) for column in columns]
+    exact = [word for word in words if word is not None]
     if len(exact) < len(words):  # fractions, nulls, text that hardly repeats: compare the values themselves
-        columns = key_columns(rows, key).with_row_index(ROW)
-        shared = columns.filter(columns.select(pl.struct(list(key)).is_duplicated()).to_series())
+        values = key_columns(rows, key).with_row_index(ROW)
+        shared = values.filter(values.select(pl.struct(list(key)).is_duplicated()).to_series())
         return shared[ROW].to_numpy().astype(np.int64)
-    if _is_pair(exact) and sorted_runs(exact[0], exact[1], strictly=True) is not None:
+    pair = len(columns) == 2 and _is_text(columns[0]) and not _is_text(columns[1])
+    if pair and sorted_runs(exact[0], exact[1], strictly=True) is not None:
         return np.zeros(0, np.int64)
-    order = _order(exact)
+    # An order in which equal keys are neighbours; None where the rows are in one.
+    order = sort_order(exact[0], exact[1]) if pair else np.lexsort(exact[::-1])
     if order is not None:
         exact = [word[order] for word in exact]
     same = np.ones(rows.num_rows - 1, np.bool_)
@@ -87,20 +96,13 @@ def _words(column: pa.ChunkedArray) -> npt.NDArray[Any] | None:
         return None
     if pa.types.is_dictionary(column.type):
         return Symbols.of(column, len(column)).codes
-    if pa.types.is_date32(column.type):
-        return integers(column).astype(np.int64)
-    exact = pa.types.is_integer(column.type) or pa.types.is_timestamp(column.type)
+    kind = column.type
+    exact = pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date32(kind)
     return integers(column) if exact else None
 
 
-def _order(words: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64] | None:
-    """Return an order in which equal keys are neighbours; None where the rows are in one."""
-    # Text is narrow, as codes, and so comes first: a symbol and a time have a quick order of their own.
-    return sort_order(words[0], words[1]) if _is_pair(words) else np.lexsort(words[::-1])
-
-
-def _is_pair(words: Sequence[npt.NDArray[Any]]) -> bool:
-    return len(words) == 2 and words[0].dtype == np.int32 and words[1].dtype == np.int64
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_dictionary(column.type))
 
 
 @dataclass(frozen=True, slots=True)

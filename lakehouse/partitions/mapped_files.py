@@ -7,18 +7,22 @@ before each use, so that one that was deleted or replaced is seen.
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
 import pyarrow as pa
 
+from lakehouse.partitions.resident import Resident
+
 _KEPT = 256
+_KEPT_BYTES = 256 << 20
 _KEEPS = os.name == "posix"  # elsewhere a file that is mapped can not be deleted
 
 _Mark = tuple[int, int, int, int]
 
-_mapped: OrderedDict[str, tuple[_Mark, pa.Buffer]] = OrderedDict()
+_mapped: dict[str, tuple[_Mark, pa.Buffer]] = {}
+_resident = Resident[str](_KEPT, _KEPT_BYTES)
 _lock = Lock()
 
 
@@ -36,16 +40,17 @@ def mapped(file: Path) -> pa.Buffer | Path:
     with _lock:
         known = _mapped.get(path)
         if known is not None and known[0] == mark:
-            _mapped.move_to_end(path)
+            _resident.use(path, 0)
             return known[1]
     data = _map(path)
     if data.size != found.st_size:  # it was replaced meanwhile
         return data
     with _lock:
+        _resident.drop(path)
         _mapped[path] = mark, data
-        _mapped.move_to_end(path)
-        while len(_mapped) > _KEPT:
-            _mapped.popitem(last=False)
+        for surplus in chain(*_resident.use(path, data.size)):
+            _resident.drop(surplus)
+            del _mapped[surplus]
     return data
 
 

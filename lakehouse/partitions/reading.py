@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.partitions.arrays import dictionary_array, empty_table, integers
-from lakehouse.partitions.blocks import Columns, cut_blocks, decode_blocks
+from lakehouse.partitions.blocks import Columns, Kept, cut_blocks, decode_blocks
 from lakehouse.partitions.gathering import gather, symbol_text
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.spans import Layout, Spans, cut, lay_out, limited, ordered
 from lakehouse.partitions.state import TableState
-from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema, stored_schema
+from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema
 from lakehouse.times import NS_PER_DAY, Interval
 
 Integers = npt.NDArray[np.int64]
@@ -88,7 +88,7 @@ def read_stored(
     state: TableState, selections: Sequence[Selection], interval: Interval | None = None
 ) -> pa.Table:
     """Return chosen rows as they are stored, with the sequence, in the total order; the symbol is encoded."""
-    stored = stored_schema(state.schema)
+    stored = state.stored
     if not selections:
         return empty_table(stored)
     found = find_rows(state, selections, interval or Interval(), stored.names)
@@ -121,16 +121,19 @@ def find_rows(
         names: columns wanted; more may be decoded. The symbol is known without.
     """
     schema = state.schema
-    wanted = [field for field in stored_schema(schema) if field.name in names and field.name != schema.symbol]
+    wanted = [field for field in state.stored if field.name in names and field.name != schema.symbol]
     if not selections:
         return Decoded((), _no_spans(), {field.name: [] for field in wanted}, _types(wanted))
-    blocks = cut_blocks(selections, wanted)
+    kept = Kept()
+    blocks = cut_blocks(selections, wanted, kept)
     layout = lay_out(selections, blocks, interval)
     crossing = schema.time is not None and bool(layout.over.any())
     extra = {schema.time} if crossing or layout.mixed.any() else set()
     extra |= {SEQUENCE} if layout.mixed.any() else set()
-    needed = [field for field in stored_schema(schema) if field.name in extra or field in wanted]
-    columns = decode_blocks(state.store, blocks, needed)
+    needed = wanted
+    if extra:
+        needed = [field for field in state.stored if field.name in extra or field in wanted]
+    columns = decode_blocks(state.store, blocks, needed, kept)
     if crossing and schema.time is not None:
         times = [integers(array) for array in columns[schema.time]]
         unit = _nanoseconds(schema)

@@ -50,9 +50,8 @@ def read_groups(
         return pa.Table.from_arrays([pa.nulls(rows)], ["_none"])
     if isinstance(selection.footer, RunFooter):
         return selection.footer.read(columns, chosen)
-    pages = {(group, column) for group in chosen for column in columns}
-    checked = selection.footer.checked
-    again = pages <= checked
+    checked = [selection.footer.checked.setdefault(column, set()) for column in columns]
+    again = all(known.issuperset(chosen) for known in checked)
 
     def read(local: Path) -> pa.Table:
         with open_parquet(
@@ -66,7 +65,8 @@ def read_groups(
     try:
         table = use_file(store, selection.file, read)
         if not again:
-            checked.update(pages)
+            for known in checked:
+                known.update(chosen)
         return table
     except LakehouseError:
         raise

@@ -70,7 +70,7 @@ def describe_segments(
     return Directory(
         tuple(symbols.names[code] for code in symbols.codes[starts]),
         stops - starts,
-        tuple(digests.sum_of(digests.row_hashes(rows), starts)),
+        tuple(digests.run_digests(rows, starts)),
         None if times is None else times[starts],
         None if times is None else times[stops - 1],
         {

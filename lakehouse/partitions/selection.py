@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from lakehouse.times import Interval
 Integers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
     """The pieces of one file that a question needs."""
 
@@ -37,15 +38,16 @@ class Selection:
         """Whether the rows lie in a data file; else they are in memory, and not sealed yet."""
         return bool(self.file.sha256)
 
-    @property
+    @cached_property
     def symbols(self) -> list[str]:
         """The symbols of the pieces."""
         return [self.footer.symbols[code] for code in distinct(self.footer.code[self.pieces])]
 
-    @property
+    @cached_property
     def groups(self) -> list[int]:
         """The row groups that hold the pieces."""
-        return [int(group) for group in distinct(self.footer.group[self.pieces])]
+        groups: list[int] = distinct(self.footer.group[self.pieces]).tolist()
+        return groups
 
 
 def whole(selection: Selection) -> Selection:
@@ -73,6 +75,19 @@ def select_unsealed(state: TableState, symbols: Sequence[str] | None, interval: 
         return []
     wanted = _wanted(state, symbols)
     return _selections(state.tail.runs(wanted, interval), wanted, interval)
+
+
+def select_ends(
+    state: TableState, symbols: Sequence[str] | None, count: int, *, last: bool
+) -> list[Selection]:
+    """Return pieces among which are all that may hold one of the first or last `count` rows of a symbol.
+
+    Raises:
+        IntegrityError: a footer that the index does not know can not be read.
+    """
+    wanted = _wanted(state, symbols)
+    found = live_of(state.files).nearest(state.store, state.schema.time, wanted, count, last=last)
+    return [*_selections(found, wanted, Interval()), *select_unsealed(state, symbols, Interval())]
 
 
 def answer_runs(

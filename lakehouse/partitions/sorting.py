@@ -35,9 +35,7 @@ class Symbols:
         names = encoded.chunk(0).dictionary.to_pylist()
         parts = [integers(chunk.indices) for chunk in encoded.chunks]
         raw = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        seen = np.zeros(len(names), np.bool_)
-        seen[raw] = True  # it may name more than there is
-        used = np.flatnonzero(seen)
+        used = _used(raw, len(names))  # it may name more than there is
         order = sorted(used.tolist(), key=names.__getitem__)
         if order == list(range(len(names))):
             return cls(raw.astype(np.int32, copy=False), tuple(names))
@@ -48,6 +46,16 @@ class Symbols:
     def array(self) -> pa.Array:
         """Return the column as a dictionary array whose dictionary is sorted."""
         return dictionary_array(self.codes, self.names)
+
+
+def _used(codes: npt.NDArray[Any], names: int) -> Integers:
+    """Return the codes that occur, rising."""
+    seen = np.zeros(names, np.bool_)
+    sample = codes[: 1 << 12]
+    if len(run_starts(sample)) * _LONG_RUN < len(sample):  # neighbours are compared quicker than looked up
+        codes = codes[run_starts(codes)]
+    seen[codes] = True
+    return np.flatnonzero(seen)
 
 
 def sort_order(

@@ -20,7 +20,8 @@ from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
 
-_FEW = 4_096
+_FEW = 64
+"""spans in which a search one by one is quicker than one in all at once"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,12 @@ class Layout:
 
 def lay_out(selections: Sequence[Selection], blocks: Sequence[Block], interval: Interval) -> Layout:
     """Find the pieces of the selections in the blocks that are cut from them, and their order."""
-    symbols = tuple(sorted({symbol for selection in selections for symbol in selection.symbols}))
+    symbols = names_of(selections)
     found = _places(selections, blocks)
     parts, over, ranges = [], [], []
     for at, selection in enumerate(selections):
         footer, pieces = selection.footer, selection.pieces
-        rank = _ranks(footer.symbols, footer.code[pieces], symbols)
+        rank = ranks_of(footer.symbols, footer.code[pieces], symbols)
         first, last = footer.first[pieces], footer.last[pieces]
         parts.append(Spans(rank, *found[at], footer.rows[pieces].copy()))
         over.append((first < interval.start) | (last >= interval.end))
@@ -139,8 +140,7 @@ def cut(
     for block in distinct(spans.block[edges]).tolist():
         mine = edges[spans.block[edges] == block]
         start, stop = spans.start[mine], spans.start[mine] + spans.length[mine]
-        first = _lower_bounds(times[block], start, stop, low)
-        after = _lower_bounds(times[block], first, stop, high)
+        first, after = _lower_bounds(times[block], start, stop, low, high)
         spans.start[mine], spans.length[mine] = first, after - first
 
 
@@ -198,7 +198,14 @@ def _places(selections: Sequence[Selection], blocks: Sequence[Block]) -> list[tu
     return found
 
 
-def _ranks(names: tuple[str, ...], codes: Integers, symbols: tuple[str, ...]) -> Integers:
+def names_of(selections: Sequence[Selection]) -> tuple[str, ...]:
+    """Return the symbols of the pieces of some files, sorted."""
+    if len(selections) == 1:
+        return tuple(selections[0].symbols)
+    return tuple(sorted({symbol for selection in selections for symbol in selection.symbols}))
+
+
+def ranks_of(names: tuple[str, ...], codes: Integers, symbols: tuple[str, ...]) -> Integers:
     """Return the positions of the pieces' symbols among those of the question."""
     if names == symbols:
         return codes.astype(np.int64)
@@ -233,15 +240,22 @@ def _order_of_files(
     return rank, order
 
 
-def _lower_bounds(times: npt.NDArray[np.int64], start: Integers, stop: Integers, edge: int) -> Integers:
-    """Return for each span the first row whose time is not before the edge; `stop` where there is none."""
+def _lower_bounds(
+    times: npt.NDArray[np.int64], start: Integers, stop: Integers, low: int, high: int
+) -> tuple[Integers, Integers]:
+    """Return for each span the first row not before `low`, and that not before `high`; `stop` without one."""
     if len(start) <= _FEW:
-        sorted_in_spans = np.ascontiguousarray(times).data
-        spans = zip(start.tolist(), stop.tolist(), strict=True)
-        return np.array([bisect_left(sorted_in_spans, edge, *span) for span in spans], np.int64)
-    low, high = start.copy(), stop.copy()
-    while (open_ := low < high).any():  # a binary search in all spans at once
-        middle = (low + high) // 2
-        before = open_ & (times[np.minimum(middle, len(times) - 1)] < edge)
-        low, high = np.where(before, middle + 1, low), np.where(open_ & ~before, middle, high)
-    return low
+        rising = np.ascontiguousarray(times).data
+        spans = list(zip(start.tolist(), stop.tolist(), strict=True))
+        firsts = [bisect_left(rising, low, *span) for span in spans]
+        afters = [bisect_left(rising, high, *span) for span in spans]
+        return np.array(firsts, np.int64), np.array(afters, np.int64)
+    edge = np.repeat(np.array([low, high]), len(start))
+    place, rest = np.concatenate([start, start]), np.tile(stop - start, 2)
+    for _ in range(int(rest.max()).bit_length()):  # a binary search in all spans at once
+        half = rest >> 1
+        before = (times.take(place + half, mode="clip") < edge) & (rest > 0)
+        step = (half + 1) * before
+        place += step
+        rest = np.where(before, rest - step, half)
+    return place[: len(start)], place[len(start) :]

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from lakehouse.names import ProductName
 from lakehouse.partitions.file_list import Files
 from lakehouse.partitions.layout import Layout
-from lakehouse.schema import TableSchema
+from lakehouse.schema import TableSchema, stored_schema
 from lakehouse.store import Store
 from lakehouse.times import MAX_NS, MIN_NS, Interval
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lakehouse.partitions.unsealed import SentRuns, Unsealed
 
 
@@ -98,6 +100,11 @@ class TableState:
         """Bytes of all live data files."""
         files = self.files
         return files.size if isinstance(files, Files) else sum(file.size for file in files)
+
+    @cached_property
+    def stored(self) -> pa.Schema:
+        """The columns as they are stored, with the sequence where there is one."""
+        return stored_schema(self.schema)
 
     def select(self, symbols: Sequence[str] | None, interval: Interval) -> Sequence[DataFile]:
         """Return the files whose ranges admit a row of `symbols` (None: all) in `interval`."""

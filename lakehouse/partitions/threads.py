@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
-from threading import local
+from threading import Event, Semaphore, local
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ Found = TypeVar("Found")
 
 _THREADS = max(2, os.cpu_count() or 1)
 TASKS_IN_FLIGHT = 3 * _THREADS
+FILES_AT_ONCE = 2 * _THREADS
+"""that are encoded: one a core would leave the last one alone on its core"""
 _here = local()
 
 
@@ -38,10 +40,33 @@ def in_worker() -> bool:
 
 
 def side_by_side(task: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
-    """Return what a task makes of each item; on the pool, but for one item alone or a caller on the pool."""
+    """Return what a task makes of each item: by the caller and the pool, whoever is free for the next one.
+
+    The caller works as well, so that it never waits for a thread that has not woken up; it works alone on one
+    item, or where it is of the pool itself.
+    """
     if len(items) < 2 or in_worker():
         return [task(item) for item in items]
-    return list(workers().map(task, items))
+    found: dict[int, Found] = {}
+    places = deque(range(len(items)))
+
+    def take() -> None:
+        while True:
+            try:
+                place = places.popleft()
+            except IndexError:
+                return
+            found[place] = task(items[place])
+
+    helpers = [workers().submit(take) for _ in range(min(_THREADS, len(items)) - 1)]
+    try:
+        take()
+    finally:
+        places.clear()
+        errors = [helper.exception() for helper in helpers if not helper.cancel()]
+    for error in filter(None, errors):
+        raise error
+    return [found[place] for place in range(len(items))]
 
 
 def _mark() -> None:
@@ -79,12 +104,12 @@ def flow(
             future.cancel()
 
 
-def abreast(task: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
-    """Return what a task makes of each item, in their order, one item a core at a time and one more.
+def abreast(task: Callable[[Given], Found], items: Iterable[Given], *, most: int) -> list[Found]:
+    """Return what a task makes of each item, in their order, up to `most` items at a time.
 
-    So the cores have work while a file waits for its disk. The tasks have threads of their own, so they may
-    wait for those of the pool; a single item needs none. Where one fails the others end first, so that
-    the caller knows what has been done.
+    The tasks have threads of their own, so they may wait for those of the pool; a single item needs none.
+    Where one fails no other begins, and those that run end first, so that the caller knows what has been
+    done.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -92,19 +117,25 @@ def abreast(task: Callable[[Given], Found], items: Iterable[Given]) -> list[Foun
     first = list(islice(rest, 2))
     if len(first) < 2:
         return [task(item) for item in first]
-    with ThreadPoolExecutor(max_workers=_THREADS + 1, thread_name_prefix="lakehouse-files") as pool:
-        waiting: deque[Future[Found]] = deque()
-        found: list[Found] = []
+    room, failed = Semaphore(most), Event()
+
+    def run(item: Given) -> Found:
         try:
-            for item in chain(first, rest):
-                waiting.append(pool.submit(task, item))
-                if len(waiting) > _THREADS:
-                    found.append(waiting.popleft().result())
-            found += [future.result() for future in waiting]
+            return task(item)
+        except BaseException:
+            failed.set()
+            raise
         finally:
-            for future in waiting:
-                future.cancel()
-    return found
+            room.release()
+
+    with ThreadPoolExecutor(max_workers=most, thread_name_prefix="lakehouse-files") as pool:
+        begun: list[Future[Found]] = []
+        for item in chain(first, rest):
+            room.acquire()
+            if failed.is_set():
+                break
+            begun.append(pool.submit(run, item))
+    return [future.result() for future in begun]
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own pool

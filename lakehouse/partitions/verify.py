@@ -181,7 +181,7 @@ def _sums(state: TableState, selection: Selection) -> Sums:
         rows = rows.drop_columns("_none")
     starts = np.cumsum(counts) - counts
     sums: Sums = {}
-    for code, part in zip(codes.tolist(), digests.sum_of(digests.row_hashes(rows), starts), strict=True):
+    for code, part in zip(codes.tolist(), digests.run_digests(rows, starts), strict=True):
         sums[code] = digests.add(sums.get(code, digests.EMPTY), part)
     return sums
 

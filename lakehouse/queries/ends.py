@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lakehouse.errors import ArgumentError
+from lakehouse.partitions.index.nearest import within_reach
 from lakehouse.partitions.reading import decode, decode_ends
-from lakehouse.partitions.selection import Selection, select_pieces
-from lakehouse.partitions.sorting import run_starts
+from lakehouse.partitions.selection import Selection, select_ends, select_pieces
+from lakehouse.partitions.spans import names_of, ranks_of
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
@@ -40,7 +41,7 @@ def read_ends(
     names = check_columns(state, columns)
     if state.tail is not None:
         state = replace(state, tail=state.tail.ends(count, last=last))
-    selections = select_pieces(state, symbols, Interval())
+    selections = select_ends(state, symbols, count, last=last)
     check_symbols(state, symbols, selections)
     narrowed = _narrowed(selections, count, last=last)
     table = decode_ends(state, narrowed, count, last=last, columns=names)
@@ -80,11 +81,8 @@ def _narrowed(selections: list[Selection], count: int, *, last: bool, until: int
     symbol, near, far, rows = _pieces(selections, last=last)
     rows = np.where(-near < until, rows, 0) if last else rows
     order = np.lexsort((near, symbol))
-    before = _running_before(symbol[order], rows[order])
-    taken = order[before < count]
-    reach = np.full(int(symbol.max()) + 1, np.iinfo(np.int64).min)
-    np.maximum.at(reach, symbol[taken], far[taken])
-    keep = near <= reach[symbol]
+    keep = np.zeros(len(symbol), np.bool_)
+    keep[order[within_reach(symbol[order], near[order], far[order], rows[order], count)]] = True
     cuts = np.cumsum([len(selection.pieces) for selection in selections])[:-1]
     masks = np.split(keep, cuts)
     return [
@@ -96,23 +94,13 @@ def _narrowed(selections: list[Selection], count: int, *, last: bool, until: int
 
 def _pieces(selections: list[Selection], *, last: bool) -> tuple[Integers, Integers, Integers, Integers]:
     """Return for all pieces: symbol rank, distances of near and far edge from the wanted end, rows."""
-    names = sorted({symbol for selection in selections for symbol in selection.footer.symbols})
-    rank = {symbol: position for position, symbol in enumerate(names)}
+    names = names_of(selections)
     symbol, near, far, rows = [], [], [], []
     for selection in selections:
         footer, pieces = selection.footer, selection.pieces
-        symbol.append(np.array([rank[name] for name in footer.symbols], np.int64)[footer.code[pieces]])
+        symbol.append(ranks_of(footer.symbols, footer.code[pieces], names))
         low, high = footer.first[pieces], footer.last[pieces]
         near.append(-high if last else low)
         far.append(-low if last else high)
         rows.append(footer.rows[pieces])
     return np.concatenate(symbol), np.concatenate(near), np.concatenate(far), np.concatenate(rows)
-
-
-def _running_before(group: Integers, rows: Integers) -> Integers:
-    """Return, within each group, the sum of the rows before each entry."""
-    total = np.cumsum(rows) - rows
-    starts = run_starts(group)
-    lengths = np.diff(np.append(starts, len(group)))
-    before: Integers = total - np.repeat(total[starts], lengths)
-    return before

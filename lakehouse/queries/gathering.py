@@ -18,7 +18,7 @@ from lakehouse.partitions.state import TableState
 from lakehouse.queries.buckets import place_of
 from lakehouse.queries.numbers import numbers_of, stored_numbers
 from lakehouse.queries.rows import Column, Integers, Rows, Runs, frozen, to_arrow
-from lakehouse.schema import SEQUENCE, arrow_type, stored_schema
+from lakehouse.schema import SEQUENCE, arrow_type
 from lakehouse.times import Interval
 
 _LONG_SPAN = 64
@@ -206,8 +206,8 @@ def _read(
     schema = state.schema
     needed = [*names, *((schema.time,) if schema.time and timed else ())]
     needed += [SEQUENCE] if ranked and schema.has_sequence else []
-    stored = stored_schema(schema)
-    return read_columns(state.store, selection, [stored.field(name) for name in dict.fromkeys(needed)])
+    fields = [state.stored.field(name) for name in dict.fromkeys(needed)]
+    return read_columns(state.store, selection, fields)
 
 
 def _by_chunk(

@@ -28,7 +28,7 @@ from lakehouse.queries.rows import Block, Rows, to_table
 from lakehouse.times import Interval
 
 _THREADS = max(2, os.cpu_count() or 1)
-_TASKS_IN_FLIGHT = 4 * _THREADS
+_TASKS_IN_FLIGHT = 2 * _THREADS
 
 
 class Operation(ABC):
@@ -214,7 +214,9 @@ def _stream(operation: Operation, source: Input, bucket: Bucket, schema: pa.Sche
         return
     if operation.is_stateless() and not in_worker():
         yield from flow(
-            lambda slab: _whole(operation, source, replace(bucket, slabs=(slab,)), schema), bucket.slabs
+            lambda slab: _whole(operation, source, replace(bucket, slabs=(slab,)), schema),
+            bucket.slabs,
+            ahead=_THREADS + 1,
         )
         return
     state = operation.start(bucket.symbols)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import multiprocessing
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -299,6 +301,20 @@ def test_a_lake_that_can_not_be_written_is_read_without_a_lease(store: Store) ->
         session.confirm([state], "it")
     with pytest.raises(StorageError):
         session.intend(TABLE)
+
+
+def test_a_refusal_that_is_remembered_keeps_nothing_of_its_callers(store: Store) -> None:
+    """Its frames held a DuckDB instance, which a forked child freed, waiting for threads of its parent."""
+    session = session_of(ReadOnly(Path(store.url)))
+
+    def caller() -> weakref.ReferenceType[Table]:
+        table = Table()
+        session.hold(TABLE, table.head())
+        return weakref.ref(table)
+
+    of_caller = caller()
+    gc.collect()
+    assert of_caller() is None
 
 
 def test_what_a_full_disk_kept_from_the_lease_is_read_and_not_pinned(store: Store) -> None:

@@ -262,26 +262,29 @@ def test_a_failed_file_leaves_none_of_the_others(tmp_path: Path, monkeypatch: py
 Keys = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(-3, 3), st.integers(0, 1)), max_size=40)
 
 
-@given(Keys, st.sampled_from([("symbol", "time"), ("time", "symbol"), ("symbol",), ("time",)]), st.booleans())
+KEYS = [("symbol", "time"), ("time", "symbol"), ("symbol",), ("time",), ("time", "value")]
+
+
+@given(Keys, st.sampled_from(KEYS), st.booleans(), st.sampled_from([pa.int64(), pa.int32(), pa.date32()]))
 def test_repeated_keys_are_those_of_a_dictionary(
-    rows: list[tuple[str, int, int]], key: tuple[str, ...], coded: bool
+    rows: list[tuple[str, int, int]], key: tuple[str, ...], coded: bool, kind: pa.DataType
 ) -> None:
     symbols = pa.array([symbol for symbol, _, _ in rows], pa.string())
     table = pa.Table.from_arrays(
         [
             symbols.dictionary_encode() if coded else symbols,
-            pa.array([time for _, time, _ in rows], pa.int64()),
+            pa.array([time for _, time, _ in rows], kind),
             pa.array([value for _, _, value in rows], pa.int64()),
         ],
         ["symbol", "time", "value"],
     )
     seen: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in rows:
-        place = tuple(row[("symbol", "time").index(name)] for name in key)
+        place = tuple(row[("symbol", "time", "value").index(name)] for name in key)
         seen.setdefault(place, []).append(row)
     conflicts, duplicates, before = [], [], set()
     for row in rows:
-        place = tuple(row[("symbol", "time").index(name)] for name in key)
+        place = tuple(row[("symbol", "time", "value").index(name)] for name in key)
         conflicts.append(len(set(seen[place])) > 1)
         duplicates.append(place in before and not conflicts[-1])
         before.add(place)

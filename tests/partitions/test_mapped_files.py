@@ -9,6 +9,7 @@ import pytest
 
 from lakehouse.partitions import mapped_files
 from lakehouse.partitions.mapped_files import mapped
+from lakehouse.partitions.resident import Resident
 
 
 def _bytes(file: Path) -> bytes:
@@ -44,8 +45,12 @@ def test_a_deleted_file_is_missed(tmp_path: Path) -> None:
         mapped(file) if isinstance(held, pa.Buffer) else file.read_bytes()
 
 
-def test_only_some_stay_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped_files, "_KEPT", 2)
+@pytest.mark.parametrize(("most", "most_bytes"), [(2, 1_000), (100, 2)])
+def test_only_some_stay_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, most_bytes: int
+) -> None:
+    monkeypatch.setattr(mapped_files, "_resident", Resident[str](most, most_bytes))
+    monkeypatch.setattr(mapped_files, "_mapped", {})
     files = [tmp_path / name for name in "abcd"]
     for file in files:
         file.write_bytes(file.name.encode())

@@ -105,6 +105,7 @@ def in_line(start: Start, count: int) -> list[subprocess.Popen[str]]:
     return queue
 
 
+@pytest.mark.torture  # on a busy machine it shows the scheduler: who runs takes the lock before who wakes up
 def test_nobody_is_overtaken_again_and_again(start: Start) -> None:
     """In a fair queue of eight, at most seven others come between asking and getting; chance adds a few."""
     hammers = [start(HAMMER) for _ in range(PROCESSES)]

@@ -10,6 +10,7 @@ import polars as pl
 
 from lakehouse.ingest.rules.arguments import broken_rule
 from lakehouse.ingest.rules.sql import FLOORED, SqlRule
+from lakehouse.queries.sql.instances import open_instance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +49,7 @@ def _database(process: int) -> DuckDBPyConnection:
     A forked child must not use its parent's, whose threads it did not inherit: hence the number of the
     process.
     """
-    import duckdb
-
-    return duckdb.connect(":memory:", config=dict(_CONNECTION))
+    return open_instance(dict(_CONNECTION))
 
 
 def _run(connection: DuckDBPyConnection, frame: pl.DataFrame, rule: SqlRule) -> pl.Series:

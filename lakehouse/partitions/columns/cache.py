@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lakehouse.partitions.columns.column_file import ColumnFile, View
 from lakehouse.partitions.columns.format import ColumnFormat
 from lakehouse.partitions.columns.kept_footers import read_footer_bytes, write_footer_bytes
+from lakehouse.partitions.resident import Resident
 from lakehouse.store.cache_folder import cache_folder
 from lakehouse.store.cache_room import Bound, Room
 
@@ -35,6 +36,9 @@ _KEPT_FILES = 16_384
 _KEPT_MAPS = 256
 """of files that were used last"""
 
+_KEPT_BYTES = 384 << 20
+"""of these that count as memory; to map as many anew takes a tenth of a second"""
+
 
 class ColumnCache:
     """Decoded columns below one folder."""
@@ -45,7 +49,7 @@ class ColumnCache:
         self.bound = bound
         self._guard = Lock()
         self._files: OrderedDict[tuple[str, str, str], tuple[ColumnFormat, ColumnFile]] = OrderedDict()
-        self._mapped: OrderedDict[ColumnFile, None] = OrderedDict()
+        self._mapped = Resident[ColumnFile](_KEPT_MAPS, _KEPT_BYTES)
         self._room = Room(folder, bound, sparse=True)
         self._writer: Writer | None = None
 
@@ -55,11 +59,11 @@ class ColumnCache:
         if known is None or (view := known[1].look()) is None:
             return None
         with self._guard:
-            self._mapped[known[1]] = None
-            self._mapped.move_to_end(known[1])
-            oldest = self._mapped.popitem(last=False)[0] if len(self._mapped) > _KEPT_MAPS else None
-        if oldest is not None:
-            oldest.close()
+            closed, emptied = self._mapped.use(known[1], view.touch(selection.groups))
+        for file in closed:
+            file.close()
+        for file in emptied:
+            file.give_back()
         return view
 
     def waiting(self, selection: Selection, field: pa.Field, groups: Sequence[int]) -> pa.Array | None:
@@ -92,7 +96,7 @@ class ColumnCache:
             known = [self._files.get((selection.file.sha256, each.name, str(each.type))) for each in fields]
             files = [made[1] for made in known if made is not None]
             for file in files:
-                self._mapped.pop(file, None)
+                self._mapped.drop(file)
         for file in files:
             file.close()
 

@@ -82,7 +82,7 @@ class IndexedFooter(Footer):
         return self._read.metadata
 
     @property
-    def checked(self) -> set[tuple[int, str]]:
+    def checked(self) -> dict[str, set[int]]:
         """See `Footer.checked`."""
         return self._read.checked
 

@@ -12,6 +12,7 @@ from lakehouse.partitions.footers import Footer, Integers, footer_of
 from lakehouse.partitions.index.answers import Runs, answered
 from lakehouse.partitions.index.columns import DamagedIndexError
 from lakehouse.partitions.index.footer import IndexedFooter
+from lakehouse.partitions.index.nearest import nearest_runs
 from lakehouse.partitions.index.part import Chosen, Part
 from lakehouse.partitions.state import DataFile
 from lakehouse.partitions.threads import in_worker, workers
@@ -92,6 +93,19 @@ class Lists:
         """See `LiveFiles.choose`."""
         chosen = list(self._chosen(symbols, interval))
         return _with_footers(store, time, chosen, list(self._later(symbols, interval)))
+
+    def nearest(
+        self, store: Store, time: str | None, symbols: Sequence[str] | None, count: int, *, last: bool
+    ) -> list[Found]:
+        """See `LiveFiles.nearest`."""
+        always = Interval()
+        chosen = [
+            (part, each)
+            for part, dead in self.slices
+            for each in part.cut(nearest_runs(part, dead, symbols, count, last=last), symbols, always)
+            if each.number not in dead
+        ]
+        return _with_footers(store, time, chosen, list(self._later(symbols, always)))
 
     def answer(
         self,
@@ -195,6 +209,12 @@ class LiveFiles(Files):
             file, footer, and positions of pieces; None where nobody has looked at the footer's pieces yet.
         """
         return self._sound(lambda files: files.choose(store, time, symbols, interval))
+
+    def nearest(
+        self, store: Store, time: str | None, symbols: Sequence[str] | None, count: int, *, last: bool
+    ) -> list[Found]:
+        """Return, as `choose` does, what may hold one of the first or the last `count` rows of a symbol."""
+        return self._sound(lambda files: files.nearest(store, time, symbols, count, last=last))
 
     def answer(
         self,

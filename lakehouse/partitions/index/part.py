@@ -22,6 +22,9 @@ from lakehouse.partitions.segments import hex_digests
 from lakehouse.partitions.state import DataFile
 from lakehouse.times import Interval
 
+_MANY = 32
+"""symbols from which on all texts are decoded at once, and not a few of them in a binary search each"""
+
 
 class Chosen(NamedTuple):
     """One file of a selection."""
@@ -74,6 +77,10 @@ class Part:
         return tuple(Texts(self.columns, "symbol").all())
 
     @cached_property
+    def _places(self) -> dict[str, int]:
+        return {symbol: place for place, symbol in enumerate(self.symbols)}
+
+    @cached_property
     def loose(self) -> Integers:
         """Files of several symbols whose runs are not known."""
         return self.columns.whole("loose").astype(np.int64)
@@ -115,6 +122,8 @@ class Part:
 
     def runs_of(self, symbols: Sequence[str], interval: Interval) -> Integers:
         """Return the runs that may hold rows of some symbols in an interval, rising."""
+        if len(symbols) >= _MANY:
+            return self._runs_of_many(symbols, interval)
         found = [self._runs_of(code, interval) for code in map(self.code_of, symbols) if code is not None]
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
@@ -198,6 +207,16 @@ class Part:
         stop = int(np.searchsorted(first, interval.end))  # sorted by first
         runs: Integers = order[:stop][last[:stop] >= interval.start]
         return runs
+
+    def _runs_of_many(self, symbols: Sequence[str], interval: Interval) -> Integers:
+        known = self._places
+        codes = np.array([known[symbol] for symbol in symbols if symbol in known], np.int64)
+        starts = self.columns.pick("symbol_runs", codes).astype(np.int64)
+        places = spans(starts, self.columns.pick("symbol_runs", codes + 1) - starts)
+        if not interval.unbounded:
+            places = places[self.columns.pick("order_first", places) < interval.end]
+            places = places[self.columns.pick("order_last", places) >= interval.start]
+        return np.sort(self.columns.pick("order", places).astype(np.int64))
 
     def _loose_of(self, symbols: Sequence[str] | None, interval: Interval) -> Integers:
         """Return the loose files whose ranges admit one of the sorted symbols (None: any)."""

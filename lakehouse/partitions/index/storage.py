@@ -108,6 +108,15 @@ def delete_unfinished(folder: Path, *, older_than_s: float) -> None:
                     Path(entry.path).unlink()
 
 
+def delete_all(folder: Path) -> None:
+    """Delete the indexes of a table with their folder, which stays where another process is writing in it."""
+    for name in names_in(folder):
+        delete_part(folder, name)
+    with suppress(OSError):
+        delete_unfinished(folder, older_than_s=0.0)
+        folder.rmdir()
+
+
 def delete_oldest(folder: Path, *, keep: int) -> None:
     """Delete the indexes that were written longest ago."""
     notes = [(path.stat().st_mtime_ns, path.stem) for path in folder.glob("*.json")]

@@ -75,7 +75,12 @@ def inline(loop: Loop) -> Loop:
 
 def is_worth_it(elements: int) -> bool:
     """Say whether work on so many elements is sooner done compiled."""
-    return elements >= WORTH_COMPILING or sys.modules.get("numba") is not None
+    return elements >= WORTH_COMPILING or is_loaded()
+
+
+def is_loaded() -> bool:
+    """Say whether this process has numba already, so that compiled code costs nothing more."""
+    return sys.modules.get("numba") is not None
 
 
 def prepare(elements: int) -> None:

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from lakehouse.partitions.arrays import integers
 from lakehouse.partitions.selection import Integers, Selection
+from lakehouse.queries.kernels import compiled
+from lakehouse.queries.kernels.joins import nearest_rows
+from lakehouse.queries.rows import frozen
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:
@@ -79,6 +83,8 @@ def match(left: Runs, right: Runs, comparison: Comparison) -> Integers:
         >>> match(Runs(*one, np.array([1, 5, 9])), Runs(*two, np.array([5, 5])), ">=").tolist()
         [-1, 1, 1]
     """
+    if compiled.is_loaded() and left.times.dtype == right.times.dtype == np.int64:
+        return _match_compiled(left, right, comparison)
     found = np.full(len(left.times), -1, np.int64)
     side: Literal["left", "right"] = "right" if comparison in (">=", "<") else "left"
     back = 1 if comparison in (">=", ">") else 0
@@ -86,6 +92,19 @@ def match(left: Runs, right: Runs, comparison: Comparison) -> Integers:
     for start, stop, begin, end in zip(*(each.tolist() for each in bounds), strict=True):
         places = np.searchsorted(right.times[begin:end], left.times[start:stop], side) + (begin - back)
         found[start:stop] = np.where((places >= begin) & (places < end), places, -1)
+    return found
+
+
+def _match_compiled(left: Runs, right: Runs, comparison: Comparison) -> Integers:
+    """Do the same by the kernel, in half the time: it goes on from the match of the row before."""
+    found = np.empty(len(left.times), np.int64)
+    times = left.times if "=" in comparison else left.times + (1 if comparison == "<" else -1)
+    # The left rows of one symbol end where those of the next begin: what is between two runs is empty.
+    bounds = [np.column_stack([side.start, side.stop]).ravel() for side in (left, right)]
+    direction = 0 if comparison in (">=", ">") else 1
+    nearest_rows(
+        frozen(bounds[0]), frozen(times), frozen(bounds[1]), frozen(right.times), direction, -1, found
+    )
     return found
 
 
@@ -103,10 +122,18 @@ def matched(left: Needed, right: Needed, comparison: Comparison, *, keeps: bool)
     """
     mine, others = (side.find(str(side.state.schema.time)) for side in (left, right))
     found = match(_runs(left, mine, mine.symbols), _runs(right, others, mine.symbols), comparison)
+    code = _codes_beside(mine, others)
     if keeps or not len(found) or found.min() >= 0:
-        return left.table(mine), right.table(others, found)
+        return left.table(mine), right.table(others, found, code)
     kept = np.flatnonzero(found >= 0)
-    return left.table(mine, kept), right.table(others, found[kept])
+    return left.table(mine, kept), right.table(others, found[kept], code[kept])
+
+
+def _codes_beside(left: Decoded, right: Decoded) -> npt.NDArray[np.int32]:
+    """Return the symbol that the match of each left row has, which is its own, as the right side counts."""
+    rank = {symbol: place for place, symbol in enumerate(right.symbols)}
+    codes = np.array([rank.get(symbol, 0) for symbol in left.symbols], np.int32)
+    return np.repeat(codes[left.spans.rank], left.spans.length)
 
 
 def _runs(side: Needed, rows: Decoded, symbols: Sequence[str]) -> Runs:

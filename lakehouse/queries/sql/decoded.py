@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from lakehouse.partitions.arrays import dictionary_array
+from lakehouse.partitions.arrays import dictionary_array, text_array
 from lakehouse.partitions.reading import Decoded, find_rows
 from lakehouse.partitions.selection import Integers, Selection
 from lakehouse.queries.sql.views import identifier, null_column
@@ -98,14 +99,31 @@ class Needed:
         """
         return find_rows(self.state, self.selections, self.interval, [*self.schema.names, *extra])
 
-    def table(self, rows: Decoded, positions: Integers | None = None) -> pa.Table:
-        """Return the rows at some positions, nulls at -1; None for all."""
+    def table(
+        self,
+        rows: Decoded,
+        positions: Integers | None = None,
+        codes: npt.NDArray[np.int32] | None = None,
+    ) -> pa.Table:
+        """Return the rows at some positions, nulls at -1; None for all.
+
+        Args:
+            rows: of this product.
+            positions: (n,) rising for each symbol.
+            codes: (n,) the symbol at each position, where it is known; anything at -1.
+        """
         import pyarrow as pa
 
-        taken = None if positions is None else _nullable(positions)
-        columns = [_column(self.state, rows, field) for field in self.schema]
-        if taken is not None:
-            columns = [column.take(taken) for column in columns]
+        if positions is None:
+            columns = [_column(self.state, rows, field) for field in self.schema]
+            return pa.Table.from_arrays(columns, schema=self.schema)
+        taken = _nullable(positions)
+        columns = [
+            _symbols(rows, codes, taken)
+            if codes is not None and field.name == self.state.schema.symbol
+            else _column(self.state, rows, field).take(taken)
+            for field in self.schema
+        ]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
     def lazy(self) -> LazyTable:
@@ -136,6 +154,15 @@ def _column(state: TableState, rows: Decoded, field: pa.Field) -> pa.ChunkedArra
         zeros = np.zeros(int(rows.spans.length.sum()), np.int32)
         return pa.chunked_array([pa.Array.from_buffers(field.type, len(zeros), [None, pa.py_buffer(zeros)])])
     return _as_sql(rows.column(field.name), field.type)
+
+
+def _symbols(rows: Decoded, codes: npt.NDArray[np.int32], positions: pa.Array) -> pa.Array:
+    """Return symbols by their codes, null where a position is."""
+    import pyarrow as pa
+
+    data = [positions.buffers()[0], pa.py_buffer(codes)]
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), data)
+    return pa.DictionaryArray.from_arrays(indices, text_array(rows.symbols))
 
 
 def _nullable(positions: Integers) -> pa.Array:

@@ -17,6 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lakehouse.queries.sql.instances import open_instance
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -67,9 +69,7 @@ class Spares:
 
 def fresh() -> duckdb.DuckDBPyConnection:
     """Make an instance with the settings of every query, which has parsed once."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
+    connection = open_instance()
     # GLOBAL: every stream has a cursor of its own, blind to the settings of its parent alone
     connection.execute("; ".join(f"SET GLOBAL {name} = {value}" for name, value in _SETTINGS.items()))
     connection.execute(_FIRST_TREE).fetchall()  # the first tree takes 2 ms longer than the next one
@@ -87,12 +87,7 @@ def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="lakehouse-duckdb")
 
 
-_of_parents: list[object] = []
-"""what a forked child must never free: the threads of these instances run in the parent alone"""
-
-
 def _after_fork() -> None:
-    _of_parents.extend(made() for made in (spares, _thread) if made.cache_info().currsize)
     spares.cache_clear()
     _thread.cache_clear()
 

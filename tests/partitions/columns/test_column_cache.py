@@ -21,8 +21,9 @@ from lakehouse.partitions import blocks
 from lakehouse.partitions.cache_hits import Hits, cached_row_groups
 from lakehouse.partitions.columns import VARIABLE, ColumnCache, column_cache, writer
 from lakehouse.partitions.columns.checksum import checksum
-from lakehouse.partitions.columns.column_file import group_checksum, plain_checksums
+from lakehouse.partitions.columns.column_file import ColumnFile, group_checksum, plain_checksums
 from lakehouse.partitions.columns.format import ColumnFormat, Mark
+from lakehouse.partitions.resident import Resident
 from lakehouse.partitions.selection import select_pieces
 from lakehouse.schema import stored_schema
 from lakehouse.times import Interval
@@ -118,7 +119,8 @@ def test_hits_are_counted(columns: ColumnCache, product: Make, ticks: Ticks) -> 
     chosen = select_pieces(state, None, Interval())
     fields = [stored_schema(state.schema).field(name) for name in ("time", "price")]
     assert cached_row_groups(chosen, fields) == Hits(4, 0)
-    blocks.decode_blocks(state.store, blocks.cut_blocks(chosen[:1], fields), fields[:1])
+    kept = blocks.Kept()
+    blocks.decode_blocks(state.store, blocks.cut_blocks(chosen[:1], fields, kept), fields[:1], kept)
     columns.flush()
     assert cached_row_groups(chosen, fields) == Hits(4, 1)
     columns.clear()
@@ -285,7 +287,7 @@ def test_what_was_used_last_stays(
     assert len(files_of(full)) == 4
 
 
-@pytest.mark.parametrize("limit", ["column_file._MOST_MAPS", "cache._KEPT_MAPS"])
+@pytest.mark.parametrize("limit", ["descriptors", "maps", "bytes"])
 def test_many_files_are_read_without_a_map_each(
     columns: ColumnCache,
     small_groups: None,
@@ -294,7 +296,11 @@ def test_many_files_are_read_without_a_map_each(
     monkeypatch: pytest.MonkeyPatch,
     limit: str,
 ) -> None:
-    monkeypatch.setattr(f"lakehouse.partitions.columns.{limit}", 0)
+    if limit == "descriptors":
+        monkeypatch.setattr("lakehouse.partitions.columns.column_file._MOST_MAPS", 0)
+    else:
+        most = (0, 1 << 30) if limit == "maps" else (256, 1)
+        monkeypatch.setattr(columns, "_mapped", Resident[ColumnFile](*most))
     made = product(ticks(300), ticks(300, seed=1, first=900))
     question = (None, None, None, ["symbol", "time", *NUMBERS])
     good = made.read(*question).to_polars()

@@ -13,6 +13,7 @@ from lakehouse.partitions.index.build import part_of
 from lakehouse.partitions.index.columns import BLOCK, DamagedIndexError
 from lakehouse.partitions.index.live import LiveFiles, Slice
 from lakehouse.partitions.index.merge import merged
+from lakehouse.partitions.index.nearest import nearest_runs
 from lakehouse.partitions.index.part import Part
 from lakehouse.partitions.state import DataFile
 from lakehouse.times import Interval
@@ -72,6 +73,19 @@ def test_a_part_is_its_files(
             assert live.select(symbols, interval) == expected
 
 
+@given(
+    files=FILES,
+    symbols=st.lists(TEXTS, max_size=3).map(lambda texts: sorted(set(texts))),
+    interval=INTERVALS,
+)
+def test_many_symbols_find_the_same_runs_as_few(
+    files: list[DataFile], symbols: list[str], interval: Interval
+) -> None:
+    part = part_of(files, {})
+    many = sorted({*symbols, *(f"not there {number}" for number in range(40))})
+    assert part.runs_of(many, interval).tolist() == part.runs_of(symbols, interval).tolist()
+
+
 @given(groups=st.lists(FILES, min_size=1, max_size=3), data=st.data())
 def test_merged_parts_are_the_files_that_live(groups: list[list[DataFile]], data: st.DataObject) -> None:
     sources, expected = [], []
@@ -80,6 +94,49 @@ def test_merged_parts_are_the_files_that_live(groups: list[list[DataFile]], data
         sources.append((part_of(files, {}), dead))
         expected += [file for number, file in enumerate(files) if number not in dead]
     assert LiveFiles([Slice(merged(sources))]).all() == tuple(expected)
+
+
+RUNS = st.tuples(st.sampled_from("AB"), TIMES, st.integers(0, 3), st.integers(1, 3))
+
+
+@given(
+    runs=st.lists(RUNS, max_size=12),
+    dead=st.sets(st.integers(0, 11)),
+    symbols=st.sampled_from([None, ["A"], ["B", "C"]]),
+    count=st.integers(1, 5),
+    last=st.booleans(),
+)
+def test_the_nearest_runs_are_all_that_can_hold_the_rows_at_an_end(
+    runs: list[tuple[str, int, int, int]],
+    dead: set[int],
+    symbols: list[str] | None,
+    count: int,
+    last: bool,
+) -> None:
+    """A run is out of reach if others, all of whose rows are nearer to the end, have `count` rows."""
+    part = part_of([_one_run(number, *run) for number, run in enumerate(runs)], {})
+    found = nearest_runs(part, dead & set(range(len(runs))), symbols, count, last=last).tolist()
+    mine = [n for n, run in enumerate(runs) if n not in dead and run[0] in (symbols or "AB")]
+    assert found == sorted(set(found) & set(mine))
+
+    def is_nearer(one: int, other: int) -> bool:
+        (symbol, start, length, _), (name, first, span, _) = runs[one], runs[other]
+        return symbol == name and (start > first + span if last else start + length < first)
+
+    for run in mine:
+        nearer = sum(runs[other][3] for other in mine if is_nearer(other, run))
+        assert run in found or nearer >= count
+
+
+def test_runs_in_order_of_time_are_found_exactly() -> None:
+    part = part_of([_one_run(number, "A", 10 * number, 5, 2) for number in range(9)], {})
+    assert nearest_runs(part, {8}, None, 3, last=True).tolist() == [6, 7]
+    assert nearest_runs(part, (), ["A"], 3, last=False).tolist() == [0, 1]
+
+
+def _one_run(number: int, symbol: str, first: int, length: int, rows: int) -> DataFile:
+    names = symbol, symbol, first, first + length, ("a",)
+    return DataFile(f"t/{number}", 1, rows, f"{number:064x}", f"{number:032x}", (), *names)
 
 
 def test_an_altered_byte_is_found_where_it_is_touched(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
+from lakehouse.queries.kernels import compiled
 from lakehouse.queries.sql import asof, explain_sql
 from lakehouse.queries.sql.asof_rows import Runs, match
 
@@ -239,6 +240,22 @@ def test_matches_stay_within_their_symbol() -> None:
     right = Runs(np.array([0, 1]), np.array([1, 2]), np.array([9, 0]))
     assert match(left, right, ">=").tolist() == [-1, -1, 1]
     assert match(left, right, "<").tolist() == [0, 0, -1]
+
+
+@pytest.mark.parametrize("comparison", [">=", ">", "<=", "<"])
+def test_the_kernel_matches_what_the_search_does(comparison: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(7)
+    sizes = random.integers(0, 9, (2, 40))
+    sides = []
+    for size in sizes:
+        ends = np.cumsum(size)
+        times = np.concatenate([np.sort(random.integers(0, 12, count)) for count in size])
+        sides.append(Runs(ends - size, ends, times))
+    found = []
+    for loaded in (False, True):
+        monkeypatch.setattr(compiled, "is_loaded", lambda loaded=loaded: loaded)
+        found.append(match(sides[0], sides[1], comparison).tolist())
+    assert found[0] == found[1]
 
 
 def test_duckdb_gets_no_file_of_the_joined_products(desk: Any) -> None:

@@ -95,7 +95,7 @@ engine = Engine()
 warnings.simplefilter("ignore")
 if (child := os.fork()) == 0:
     sys.exit(0)
-os.waitpid(child, 0)
+assert os.waitpid(child, 0)[1] == 0
 kept = len(list(Path(tempfile.tempdir).iterdir()))
 engine.close()
 print(kept, len(list(Path(tempfile.tempdir).iterdir())))
@@ -104,6 +104,29 @@ print(kept, len(list(Path(tempfile.tempdir).iterdir())))
         [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
     )
     assert (found.stdout.split(), found.stderr) == ([b"1", b"0"], b"")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_does_not_end_what_its_parent_left_to_the_collector() -> None:
+    """It waited for the threads of a DuckDB instance, which run in the parent alone, and crashed."""
+    code = """
+import gc, os, warnings
+from lakehouse.queries.sql.engine import Engine
+warnings.simplefilter("ignore")
+gc.disable()
+cycle = [Engine()]
+cycle[0].connection.execute("select sum(i) from range(1_000_000) as numbers(i)").fetchall()
+cycle.append(cycle)
+del cycle
+if (child := os.fork()) == 0:
+    gc.collect()
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True
+    )
+    assert (found.stdout.split(), found.stderr) == ([b"0"], b"")
 
 
 def test_an_engine_whose_folder_was_swept_away_ends_quietly() -> None:
