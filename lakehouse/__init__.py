@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from lakehouse.checkouts import Checkout
     from lakehouse.comparison import LakeDifference
     from lakehouse.ingest import sources
+    from lakehouse.ingest.backfill import BackfillPlan, BackfillReport, BackfillStatus
     from lakehouse.ingest.quality import QualityReport
     from lakehouse.ingest.sources import FileSource, Recipe, Source
+    from lakehouse.ingest.sources.policy import Policy
     from lakehouse.lake import Lake
     from lakehouse.maintenance.compact import CompactReport
     from lakehouse.maintenance.doctor import Diagnosis
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BackfillPlan": "lakehouse.ingest.backfill",
+    "BackfillReport": "lakehouse.ingest.backfill",
+    "BackfillStatus": "lakehouse.ingest.backfill",
     "Checkout": "lakehouse.checkouts",
     "Column": "lakehouse.schema",
     "Commit": "lakehouse.partitions.commit_record",
@@ -63,6 +68,7 @@ _HOMES = {
     "Lake": "lakehouse.lake",
     "LakeDifference": "lakehouse.comparison",
     "Lock": "lakehouse.catalog.locks",
+    "Policy": "lakehouse.ingest.sources.policy",
     "Product": "lakehouse.product",
     "QualityReport": "lakehouse.ingest.quality",
     "Recipe": "lakehouse.ingest.sources",
@@ -83,6 +89,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "BackfillPlan",
+    "BackfillReport",
+    "BackfillStatus",
     "Checkout",
     "Column",
     "Commit",
@@ -100,6 +109,7 @@ __all__ = [
     "LakeDifference",
     "LakehouseError",
     "Lock",
+    "Policy",
     "Product",
     "QualityReport",
     "Recipe",

@@ -39,7 +39,7 @@ class Claims:
     def take(self, part: int) -> bool:
         """Claim a slice; False where somebody who lives works on it."""
         session = session_of(self._store).intend(self._table)  # its lease comes before the claim
-        last = self._last(part)
+        last = self._newest().get(part, 0)
         if last and self._is_held(self._path(part, last)):
             return False
         path = self._path(part, last + 1)
@@ -60,29 +60,33 @@ class Claims:
         """End the claim on a slice, and take away those of the dead before it."""
         path = self._mine.pop(part)
         _held.discard((self._store.url, path))
-        last = int(path.split(".")[-2])
-        for number in range(1, last + 1):
-            self._store.delete(self._path(part, number))
+        self._delete(part, int(path.split(".")[-2]))
 
     def held(self) -> set[int]:
         """Return the slices on which somebody who lives works."""
+        return {part for part, last in self._newest().items() if self._is_held(self._path(part, last))}
+
+    def sweep(self) -> None:
+        """Take away the claims of the dead on a plan that has ended."""
+        for part, last in self._newest().items():
+            if not self._is_held(self._path(part, last)):
+                self._delete(part, last)
+
+    def _path(self, part: int, number: int) -> str:
+        return f"{self._folder}/{part}.{number}.json"
+
+    def _delete(self, part: int, last: int) -> None:
+        for number in range(1, last + 1):
+            self._store.delete(self._path(part, number))
+
+    def _newest(self) -> dict[int, int]:
+        """Return the number of each slice's newest claim."""
         newest: dict[int, int] = {}
         for entry in self._store.list(self._folder):
             if match := _CLAIM.fullmatch(entry.path):
                 part, number = int(match[1]), int(match[2])
                 newest[part] = max(number, newest.get(part, 0))
-        return {part for part, number in newest.items() if self._is_held(self._path(part, number))}
-
-    def _path(self, part: int, number: int) -> str:
-        return f"{self._folder}/{part}.{number}.json"
-
-    def _last(self, part: int) -> int:
-        numbers = [0]
-        for entry in self._store.list(self._folder):
-            match = _CLAIM.fullmatch(entry.path)
-            if match and int(match[1]) == part:
-                numbers.append(int(match[2]))
-        return max(numbers)
+        return newest
 
     def _is_held(self, path: str) -> bool:
         """Say whether the session of a claim lives, as far as can be known here."""

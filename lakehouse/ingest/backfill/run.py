@@ -132,6 +132,8 @@ class _Run:
             pause = _SHORTEST_PAUSE_S if ended else min(2 * pause, _LONGEST_PAUSE_S)
             if parts and not ended:  # others work on all of them
                 time.sleep(random.uniform(pause / 2, pause))
+        if self._claims is not None:
+            self._claims.sweep()
 
     def report(self) -> BackfillReport:
         """Sum up the run."""

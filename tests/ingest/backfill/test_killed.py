@@ -47,6 +47,7 @@ def kill_after(lines: int, child: subprocess.Popen[str]) -> None:
 def check(lake: lakehouse.Lake, folder: Path, digest: str, chunks: int) -> None:
     product = lake[NAME]
     assert product.digest == digest
+    assert [entry for entry in lake.store.list("catalog/backfills") if "/claims/" in entry.path] == []
     commits = [commit for commit in product.history() if commit.operation == "backfill"]
     assert set(Counter(key for commit in commits for key in commit.chunks).values()) == {1}
     assert sum(commit.duplicates for commit in commits) == 0
