@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lakehouse.ingest.quality import QualityReport
     from lakehouse.ingest.sources import FileSource, Recipe, Source
     from lakehouse.ingest.sources.policy import Policy
+    from lakehouse.ingest.streaming.sealing import Recovery
+    from lakehouse.ingest.streaming.stream import Stream
     from lakehouse.lake import Lake
     from lakehouse.maintenance.compact import CompactReport
     from lakehouse.maintenance.doctor import Diagnosis
@@ -72,6 +74,7 @@ _HOMES = {
     "Product": "lakehouse.product",
     "QualityReport": "lakehouse.ingest.quality",
     "Recipe": "lakehouse.ingest.sources",
+    "Recovery": "lakehouse.ingest.streaming.sealing",
     "RestoreReport": "lakehouse.maintenance.restore",
     "Result": "lakehouse.queries.result",
     "RetainReport": "lakehouse.maintenance.retain",
@@ -79,6 +82,7 @@ _HOMES = {
     "Scan": "lakehouse.queries.scan",
     "Snapshot": "lakehouse.catalog.pinned",
     "Source": "lakehouse.ingest.sources",
+    "Stream": "lakehouse.ingest.streaming.stream",
     "TableSchema": "lakehouse.schema",
     "Transaction": "lakehouse.transaction",
     "Verification": "lakehouse.partitions.verify",
@@ -113,6 +117,7 @@ __all__ = [
     "Product",
     "QualityReport",
     "Recipe",
+    "Recovery",
     "RestoreReport",
     "Result",
     "RetainReport",
@@ -120,6 +125,7 @@ __all__ = [
     "Scan",
     "Snapshot",
     "Source",
+    "Stream",
     "TableSchema",
     "Transaction",
     "Verification",
