@@ -2,6 +2,7 @@
 
 Elapsed times of `each` and `group` are those of the disk's flush, so a plain flush of the same disk is
 measured beside them. Processor time tells what the lake itself costs a row, whatever else the machine does.
+A whole run writes the README's table.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ import numpy as np  # noqa: E402 - see above
 import polars as pl  # noqa: E402 - see above
 
 import lakehouse  # noqa: E402 - see above
+from benchmarks.machine import describe_machine  # noqa: E402 - see above
+from benchmarks.readme import put_between  # noqa: E402 - see above
 from benchmarks.timing import Samples, measure  # noqa: E402 - see above
 from lakehouse.catalog.contract import Contract  # noqa: E402 - see above
 from lakehouse.catalog.rule import Rule  # noqa: E402 - see above
@@ -110,8 +113,12 @@ def opened(folder: Path, **settings: Any) -> Iterator[tuple[lakehouse.Lake, Any]
             yield lake, stream
 
 
+_said: list[tuple[str, str]] = []
+
+
 def say(what: str, value: str) -> None:
-    """Print one line of the table."""
+    """Print one line of the table, and keep it."""
+    _said.append((what, value))
     sys.stdout.write(f"{what:<62} {value}\n")
     sys.stdout.flush()
 
@@ -305,6 +312,10 @@ def main() -> int:
     say("load of the machine", " ".join(f"{load:.1f}" for load in os.getloadavg()))
     for case in CASES:
         case(options.folder, scale)
+    if not options.quick:
+        lines = [f"| {what.strip()} | {' '.join(value.split())} |" for what, value in _said]
+        head = [describe_machine() + ".", "", "| What | Result |", "| --- | --- |"]
+        put_between(ROOT / "README.md", "stream", "\n".join(head + lines))
     return 0
 
 
