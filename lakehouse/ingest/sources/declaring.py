@@ -31,16 +31,28 @@ def declare(rows: Rows, recipe: Recipe, label: str) -> Contract:
         SourceError: several columns have one name.
     """
     assert rows.arrow_schema is not None
-    given = {column: target for column, target in recipe.columns.items() if isinstance(column, str)}
-    fields = []
-    for position, field in enumerate(rows.arrow_schema):
-        target = given.get(field.name, recipe.columns.get(position, field.name))
-        if target is not None and field.name not in recipe.drop:
-            fields.append(pa.field(target, _in_zone(field.type, recipe), nullable=True))
+    fields = list(_named(rows.arrow_schema, recipe).values())
     if find_symbol_column(rows.names, recipe, None, label) is None:
         fields.insert(0, pa.field("symbol", pa.string()))
-    fields = [_as_symbol(field, recipe) for field in fields]
-    return infer_contract(PROPOSED, pa.schema(fields))
+    return infer_contract(PROPOSED, pa.schema([_as_symbol(field, recipe) for field in fields]))
+
+
+def declare_table(table: pa.Table, recipe: Recipe) -> Contract:
+    """Return the contract of rows at hand, which also tell whether there is a key.
+
+    Args:
+        table: the first rows.
+        recipe: as for `declare`; the one column that it names for the time is called `time`.
+
+    Raises:
+        SchemaError: a column has no type of ours, such as a time without a zone.
+    """
+    if len(recipe.time.column) == 1 and "time" not in table.column_names:
+        recipe = dataclasses.replace(recipe, columns={**recipe.columns, recipe.time.column[0]: "time"})
+    found = {place: _as_symbol(field, recipe) for place, field in _named(table.schema, recipe).items()}
+    columns = [table.column(place).cast(field.type) for place, field in found.items()]
+    sample = pa.Table.from_arrays(columns, schema=pa.schema(list(found.values())))
+    return infer_contract(PROPOSED, sample.schema, sample=sample)
 
 
 def declare_columns(
@@ -58,6 +70,17 @@ def declare_columns(
     schema = dataclasses.replace(found.schema, key=key)
     rules = tuple(rule for rule in found.rules if not (negative_prices and rule.kind == "positive"))
     return dataclasses.replace(found, schema=schema, rules=rules)
+
+
+def _named(schema: pa.Schema, recipe: Recipe) -> dict[int, pa.Field]:
+    """Return the columns that are kept, by their position, under the names that the recipe gives."""
+    given = {column: target for column, target in recipe.columns.items() if isinstance(column, str)}
+    found = {}
+    for position, field in enumerate(schema):
+        target = given.get(field.name, recipe.columns.get(position, field.name))
+        if target is not None and field.name not in recipe.drop:
+            found[position] = pa.field(target, _in_zone(field.type, recipe), nullable=True)
+    return found
 
 
 def _in_zone(kind: pa.DataType, recipe: Recipe) -> pa.DataType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -71,7 +72,7 @@ class Address:
 
 def _file(kind: Kind, rest: str) -> Address:
     path = rest[2:] if rest.startswith("//") else rest
-    return Address(kind, path, f"{kind}:{path}")
+    return Address(kind, str(Path(path).expanduser()), f"{kind}:{path}")
 
 
 def _server(rest: str) -> Address:

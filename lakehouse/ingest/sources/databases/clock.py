@@ -18,6 +18,8 @@ from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY, NS_PER_SECOND, Interval
 _UNITS_NS = {"s": NS_PER_SECOND, "ms": 1_000_000, "us": 1000, "ns": 1}
 _UTC = (None, "UTC", "Etc/UTC", "GMT")
 _EPOCH = datetime(1970, 1, 1)
+_BEYOND = 10**9
+"""The number of a cell that no calendar reaches."""
 
 Bound = int | date | datetime
 Condition = tuple[str, Bound]
@@ -50,9 +52,10 @@ class Clock:
     def cells(self, engine: Engine, days: int) -> str:
         """Return the SQL for the number of the cell, of that many days, in which a row lies."""
         if self.kind != "count":
-            return f"cast(floor({engine.seconds(self.column)} / {days * 86_400}) as bigint)"
+            return self._finite(f"cast(floor({engine.seconds(self.column)} / {days * 86_400}) as bigint)")
         size = days * NS_PER_DAY // self.unit_ns
-        return f"(({self.column} - (({self.column} % {size}) + {size}) % {size}) / {size})"
+        # Exact in whole numbers; the cast is for DuckDB, in which '/' always gives a float.
+        return f"cast(({self.column} - (({self.column} % {size}) + {size}) % {size}) / {size} as bigint)"
 
     def within(self, interval: Interval) -> list[Condition]:
         """Return what holds for the rows of an interval; for local times, for a day more at both ends."""
@@ -80,6 +83,11 @@ class Clock:
                 edges, str(self.rule.time_zone), self.rule.fold or "earliest", f"column {self.column}"
             )
         return Interval(int(edges[0]) * 1000, int(edges[1]) * 1000)
+
+    def _finite(self, cell: str) -> str:
+        """Give 'infinity' and '-infinity', which no arithmetic takes, cells beyond all others."""
+        beyond = f"case when {self.column} > '2000-01-01' then {_BEYOND} else -{_BEYOND} end"
+        return f"case when isfinite({self.column}) then {cell} else {beyond} end"
 
     def _bound(self, instant: int, *, up: bool) -> Bound:
         if self.kind == "count":

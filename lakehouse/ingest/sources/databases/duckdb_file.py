@@ -11,7 +11,10 @@ import pyarrow as pa
 from lakehouse.ingest.sources.databases.address import Address
 from lakehouse.ingest.sources.databases.engine import BATCH_ROWS, Guard
 
-_CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}  # a read never downloads code
+_CONFIG: dict[str, Any] = {
+    "autoinstall_known_extensions": False,  # a read never downloads code
+    "python_enable_replacements": False,  # a table that is missing is no variable of ours
+}
 
 
 class DuckdbEngine:

@@ -22,6 +22,7 @@ from lakehouse.ingest.sources.databases.plain import floats_of, plain
 from lakehouse.ingest.sources.databases.questions import NO_TIME, Questions
 from lakehouse.ingest.sources.databases.relation import Filter, Relation
 from lakehouse.ingest.sources.databases.tally import Tally
+from lakehouse.ingest.sources.declaring import declare_table
 from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.sources.recipe import Recipe
 from lakehouse.ingest.sources.tables import fit_table, identity
@@ -160,17 +161,14 @@ class DatabaseSource(Source):
         return tuple(sorted(str(cell) for cell in cells if cell is not None))
 
     def contract(self) -> Contract:
-        """See `Source.contract`; of the first rows.
+        """See `Source.contract`; of the first rows, under the names that the recipe gives.
 
         Raises:
             SourceError: the database can not be asked.
             SchemaError: a column has no type of ours.
         """
-        from lakehouse.catalog.infer import infer_contract
-
         batches = self._table.ask(f"select * from {self._table.relation.sql} limit {_SAMPLE_ROWS}")
-        sample = plain(pa.concat_tables(batches), self._rounded, (), self.name)
-        return infer_contract("database.rows", sample.schema, sample=sample)
+        return declare_table(plain(pa.concat_tables(batches), self._rounded, (), self.name), self.recipe)
 
     def chunks(
         self, schema: TableSchema, symbols: Sequence[str] | None, interval: Interval

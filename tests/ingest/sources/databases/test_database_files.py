@@ -79,6 +79,48 @@ def test_duckdb_times_with_a_zone_are_instants(tmp_path: Path) -> None:
     assert found.rows() == [("A", datetime(2024, 1, 3, 4, 30, tzinfo=UTC), 1.125, 1)]
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_duckdb_numbers_count_time_in_the_unit_of_the_recipe(tmp_path: Path, unit: str) -> None:
+    """DuckDB divides whole numbers into floats."""
+    scale = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    with duckdb.connect(str(tmp_path / "desk.duckdb")) as base:
+        base.execute(
+            f"create table trades as select (i - 2) * 43200 * {scale} as time, 'A' as symbol,"
+            " 1.5::double as price, i as size from range(6) t(i)"
+        )
+    recipe = {"time": {"format": unit}}
+    source = DatabaseSource(f"duckdb:{tmp_path}/desk.duckdb", table="trades", time="time", recipe=recipe)
+    assert rows(source)["size"].to_list() == [0, 1, 2, 3, 4, 5]
+    assert rows(source, "1970-01-01T12:00", "1970-01-02T12:00")["size"].to_list() == [3, 4]
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_infinite_times_of_duckdb_stop_no_other_row(tmp_path: Path, kind: str) -> None:
+    with duckdb.connect(str(tmp_path / "desk.duckdb")) as base:
+        base.execute(f"create table trades (time {kind}, symbol text, price double, size int)")
+        base.execute("insert into trades values ('infinity', 'A', 1, 1), ('2024-01-02', 'A', 2, 2)")
+        base.execute("insert into trades values ('-infinity', 'A', 3, 3)")
+    recipe = {"time": {"time_zone": "UTC"}}
+    source = DatabaseSource(f"duckdb:{tmp_path}/desk.duckdb", table="trades", time="time", recipe=recipe)
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    report = lake.create("desk.trades", like=source) and lake.backfill("desk.trades", source)
+    assert (report.accepted, report.quarantined, report.failures) == (1, 2, ())
+
+
+def test_a_contract_has_the_names_and_the_zone_of_the_recipe(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "desk.duckdb")) as base:
+        base.execute("create table bars (id int, as_of timestamp, day date, close double)")
+        base.execute("insert into bars values (600000, '2024-01-02 12:00', '2024-01-02', 1.5)")
+    recipe = {"time": {"time_zone": "America/New_York"}, "as_text": ["symbol"]}
+    place = f"duckdb:{tmp_path}/desk.duckdb"
+    source = DatabaseSource(place, table="bars", time="as_of", symbol="id", recipe=recipe)
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    bars = lake.create("desk.bars", like=source)
+    assert (bars.contract.schema.symbol, bars.contract.schema.time) == ("symbol", "time")
+    assert lake.backfill("desk.bars", source).accepted == 1
+    assert bars.read().to_polars()["time"].to_list() == [datetime(2024, 1, 2, 17, tzinfo=UTC)]
+
+
 def test_a_chunk_is_a_day_and_several_where_asked(ducks: str) -> None:
     recipe = {"time": {"time_zone": "UTC"}}
     daily = DatabaseSource(ducks, table="trades", time="time", recipe=recipe)

@@ -132,14 +132,14 @@ def test_times_beyond_the_range_of_nanoseconds_reach_the_quarantine(
     postgres.run(
         f"create table t (time {kind}, symbol text)",
         "insert into t values ('9999-12-31', 'A'), ('250000-01-01', 'A'), ('0044-03-15 BC', 'A')",
-        "insert into t values ('2024-01-02', 'A')",
+        "insert into t values ('2024-01-02', 'A'), ('infinity', 'A'), ('-infinity', 'A')",
     )
     recipe = {"time": {"time_zone": zone}} if zone else None
     source = DatabaseSource(postgres.uri, table="t", time="time", recipe=recipe)
     lake = lakehouse.open(tmp_path / "lake", create=True)
     lake.create(_contract(schema()))
     report = lake.backfill("desk.rows", source)
-    assert (report.rows_in, report.accepted, report.quarantined, report.failures) == (4, 1, 3, ())
+    assert (report.rows_in, report.accepted, report.quarantined, report.failures) == (6, 1, 5, ())
     bounded = source.chunks(schema(), None, Interval.of("2024-01-01", "2025-01-01"))
     assert [chunk.files[1] for chunk in bounded] == ["2024-01-02"]
 
