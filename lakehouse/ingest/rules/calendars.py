@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _KEPT = 64
 _YEAR = 366
+_EDGE = 290 * _YEAR
+"""Days from 1970 to the edges of what nanoseconds can count; rows beyond are refused, and stop no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def calendar_of(rule: Rule, first: int, last: int) -> Calendar:
     name = rule.arguments["calendar"]
     # Whole years, so that writes of neighbouring days share what was computed; a year more at either side, so
     # that a row near the edge has a session before it and behind it.
-    begin, end = (first // _YEAR - 1) * _YEAR, (last // _YEAR + 2) * _YEAR
+    begin = min(max((first // _YEAR - 1) * _YEAR, -_EDGE), _EDGE - _YEAR)
+    end = max(min((last // _YEAR + 2) * _YEAR, _EDGE), begin + _YEAR)
     try:
         return load_calendar(name, begin, end)
     except NotFoundError as error:

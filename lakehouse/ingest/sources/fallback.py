@@ -126,7 +126,9 @@ class FallbackSource(Source):
             groups.setdefault(part[1].symbol if known else None, []).append(part)
         cell_ns = self._cell_ns if schema.time is not None else None
         return tuple(
-            _combined(symbol, run) for symbol, group in groups.items() for run in _runs(group, cell_ns)
+            _combined(symbol, run, self._cell_ns)
+            for symbol, group in groups.items()
+            for run in _runs(group, cell_ns)
         )
 
     def read(self, chunk: Chunk, schema: TableSchema) -> pa.Table:
@@ -252,13 +254,13 @@ def _runs(group: Sequence[Part], cell_ns: int | None) -> list[list[Part]]:
     return runs
 
 
-def _combined(symbol: str | None, run: Sequence[Part]) -> CombinedChunk:
+def _combined(symbol: str | None, run: Sequence[Part], cell_ns: int) -> CombinedChunk:
     parts = sorted(run, key=lambda part: (part[0], part[1].interval.start, part[1].files))
     chunks = [chunk for _, chunk in parts]
     asked = [chunk.symbols for chunk in chunks]
     known = {name for names in asked if names is not None for name in names}
     return CombinedChunk(
-        id=identity("fallback/1", [[place, chunk.id] for place, chunk in parts]),
+        id=identity("fallback/1", cell_ns, [[place, chunk.id] for place, chunk in parts]),
         symbol=symbol,
         interval=Interval(
             min(chunk.interval.start for chunk in chunks), max(chunk.interval.end for chunk in chunks)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import url2pathname
 
-from lakehouse.errors import SourceError
+from lakehouse.errors import ArgumentError, SourceError
 from lakehouse.ingest.sources.opener import LocalOpener, Opener
 from lakehouse.ingest.sources.remote import RemoteOpener, scheme_of, shown, split_query
 from lakehouse.ingest.sources.template import PathTemplate, has_placeholder, split_template
@@ -49,6 +49,8 @@ def find_place(path: str | Path, files: str | None, opener: Opener | None) -> Pl
         MissingExtraError: a library for the URL is not installed.
         SourceError: there is nothing at `path`.
     """
+    if not str(path):  # an unset variable of a shell is not meant for the folder one is in
+        raise ArgumentError("The path of a source is empty.", hint="'.' is the present folder.")
     template = PathTemplate.parse(files) if files else None
     scheme = scheme_of(path) if opener is None else None
     if scheme is None or scheme == "file":

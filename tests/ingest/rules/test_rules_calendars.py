@@ -108,6 +108,16 @@ def test_what_lies_before_all_that_is_known_is_not_judged() -> None:
     assert dates("XTKS", ["1960-01-03", "1960-02-03"], max_gap="1d") == [False, False]
 
 
+@pytest.mark.parametrize("calendar", ["XNYS", "XHKG", "mon-fri", NEW_YORK, "24/7"])
+@pytest.mark.parametrize("gap", [{}, {"max_gap": "1d"}])
+def test_a_row_of_an_impossible_time_stops_no_other(calendar: str, gap: dict[str, str]) -> None:
+    """Vendors write 0001-01-01 and 9999-12-31 for no date; the gate refuses them, and judges the rest."""
+    days = [date(1, 1, 1), date(2024, 7, 8), date(2024, 7, 9), date(9999, 12, 31)]
+    assert broken(pl.DataFrame({"time": days}), "date", calendar, gap)[2] is False
+    ends = pl.Series([-(2**63) + 1, 1_720_450_800 * 10**9, 2**63 - 1]).cast(pl.Datetime("ns", "UTC"))
+    assert len(broken(pl.DataFrame({"time": ends}), "timestamp[ns]", calendar, gap)) == 3
+
+
 @pytest.mark.parametrize(
     "text",
     ["mon-fry", "mon-fri 09:30", "mon-fri 09:30-16:00", "mon-fri 25:00-26:00 UTC", "mon 1:00-2:00 UTC"],

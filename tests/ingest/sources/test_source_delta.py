@@ -118,6 +118,8 @@ def test_a_damaged_data_file_fails_alone(table: str) -> None:
     ("version", "error", "message"),
     [
         (9, SourceError, "Can not read the Delta table"),
+        (-1, ArgumentError, "Not a version: -1"),
+        (10**30, ArgumentError, "Not a version: 10"),
         ("newest", ArgumentError, "Not a version: 'newest'"),
     ],
 )

@@ -176,6 +176,20 @@ def test_a_source_that_can_not_be_listed_is_passed_over_only_with_a_key(
         chain.chunks(schema(key=False), None, Interval())
 
 
+def test_a_finer_cell_is_another_chunk_and_fills_what_the_coarser_one_left(
+    minutes: pl.DataFrame, tmp_path: Path
+) -> None:
+    """A ledger that took it for the same chunk would skip it."""
+    first = put(minutes.head(100), tmp_path / "first", "BTC")
+    second = put(minutes.head(110), tmp_path / "second", "BTC")
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    lake.create(Contract(ProductName("crypto", "bars"), "1.0.0", schema()))
+    chain = [FileSource(first), FileSource(second)]
+    assert lake.backfill("crypto.bars", FallbackSource(chain)).accepted == 100
+    found = lake.backfill("crypto.bars", FallbackSource(chain, cell="1min"))
+    assert (found.accepted, found.duplicates) == (10, 100)
+
+
 def test_a_chain_of_one_and_an_odd_cell_are_refused(tmp_path: Path, minutes: pl.DataFrame) -> None:
     source = FileSource(put(minutes, tmp_path / "first", "BTC"))
     with pytest.raises(ArgumentError, match="at least two"):

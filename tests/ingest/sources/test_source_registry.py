@@ -103,6 +103,12 @@ def test_a_name_of_ours_that_another_distribution_claims_is_a_clash(install: Cal
         lakehouse.sources.open("files:here")
 
 
+@pytest.mark.parametrize("place", ["", "files:", "hive:", "influx:"])
+def test_an_empty_path_is_not_the_present_folder(place: str) -> None:
+    with pytest.raises(ArgumentError, match="path of a source is empty"):
+        lakehouse.sources.open(place)
+
+
 def test_an_unknown_name_lists_the_choices(tmp_path: Path) -> None:
     with pytest.raises(
         NotFoundError, match=r"(?s)Unknown source 'fils'\. Known: .*files.*Did you mean files"

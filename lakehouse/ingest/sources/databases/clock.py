@@ -86,8 +86,8 @@ class Clock:
 
     def _finite(self, cell: str) -> str:
         """Give 'infinity' and '-infinity', which no arithmetic takes, cells beyond all others."""
-        beyond = f"case when {self.column} > '2000-01-01' then {_BEYOND} else -{_BEYOND} end"
-        return f"case when isfinite({self.column}) then {cell} else {beyond} end"
+        ends = f"when 'infinity' then {_BEYOND} when '-infinity' then -{_BEYOND}"
+        return f"case {self.column} {ends} else {cell} end"
 
     def _bound(self, instant: int, *, up: bool) -> Bound:
         if self.kind == "count":

@@ -139,6 +139,8 @@ def _at_version(place: str, asked: int | str | datetime | None) -> DeltaTable:
     import deltalake
 
     number = int(asked) if isinstance(asked, str) and asked.isdecimal() else asked
+    if isinstance(number, int) and not 0 <= number < 2**63:
+        raise ArgumentError(f"Not a version: {number}.", hint="The versions of a table count from 0.")
     instant = None if number is None or isinstance(number, int) else _instant(number)
     address, options = _address(place)
     table = deltalake.DeltaTable(

@@ -103,7 +103,8 @@ def test_infinite_times_of_duckdb_stop_no_other_row(tmp_path: Path, kind: str) -
     recipe = {"time": {"time_zone": "UTC"}}
     source = DatabaseSource(f"duckdb:{tmp_path}/desk.duckdb", table="trades", time="time", recipe=recipe)
     lake = lakehouse.open(tmp_path / "lake", create=True)
-    report = lake.create("desk.trades", like=source) and lake.backfill("desk.trades", source)
+    lake.create("desk.trades", like=source)
+    report = lake.backfill("desk.trades", source)
     assert (report.accepted, report.quarantined, report.failures) == (1, 2, ())
 
 
