@@ -160,12 +160,21 @@ def _required(gated: Gated, contract: Contract) -> dict[str, Booleans]:
 
 
 def _empty_texts(values: pa.ChunkedArray) -> Booleans | None:
-    """Say which texts are empty; None where no dictionary has an empty text."""
+    """Say which texts are empty; None where no text is."""
     if pa.types.is_dictionary(values.type):
-        if not any(pc.any(pc.equal(chunk.dictionary, "")).as_py() for chunk in values.chunks):
+        if not any(_shortest(chunk.dictionary) == 0 for chunk in values.chunks):
             return None
         values = values.cast(pa.string())
+    # A scalar made of "" would import pandas where it is installed, half a second of a process's first write.
+    if _shortest(values) != 0:
+        return None
     return _booleans(pc.fill_null(pc.equal(values, ""), False))
+
+
+def _shortest(texts: pa.Array | pa.ChunkedArray) -> int | None:
+    """Return the bytes of the shortest text; None if there is none."""
+    shortest: int | None = pc.min(pc.binary_length(texts)).as_py()
+    return shortest
 
 
 def _unreachable(gated: Gated, contract: Contract) -> dict[str, Booleans]:

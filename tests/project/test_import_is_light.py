@@ -42,6 +42,16 @@ def test_opening_an_empty_lake_loads_no_engine(tmp_path: Path) -> None:
     assert loaded_by(code, tmp_path).isdisjoint({*FRAMES, *STORES, *LANGUAGES})
 
 
+def test_the_first_write_loads_no_pandas(tmp_path: Path) -> None:
+    code = (
+        "import lakehouse, polars\n"
+        "lake = lakehouse.open('lake', create=True)\n"
+        "quotes = polars.DataFrame({'symbol': ['IBM', 'KO'], 'bid': [161.1, 62.5]})\n"
+        "lake.create('fx.quotes', like=quotes, key=['symbol']).append(quotes)"
+    )
+    assert "pandas" not in loaded_by(code, tmp_path)
+
+
 def test_help_of_the_command_loads_no_library_of_data(tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv = ['lake', '--help']\n"

@@ -74,11 +74,11 @@ def backfill(
     wanted = {chunk.id for chunk in plan.pending if settings.only == "pending" or chunk.id in plan.failed}
     if wanted:
         task = Task(source, contract, table.store, table.path, settings.policy)
-        staged = task.staged_by(session_of(table.store).intend(table.path))
         if settings.executor in (None, "threads"):
-            with loading(task, settings.executor, settings.workers, staged) as load:
+            with loading(task, settings.executor, settings.workers, task) as load:
                 run.work(wanted, load)
         else:
+            staged = task.staged_by(session_of(table.store).intend(table.path))
             _work_staged(run, wanted, task, staged, settings)
     return run.report()
 

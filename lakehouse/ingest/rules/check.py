@@ -9,6 +9,7 @@ import polars as pl
 from lakehouse.catalog.rule import check_rule
 from lakehouse.ingest.rules.arguments import broken_rule
 from lakehouse.ingest.rules.evaluate import evaluate_rules
+from lakehouse.partitions.arrays import empty_table
 from lakehouse.schema import arrow_schema
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def check_rules(rules: Sequence[Rule], schema: TableSchema) -> None:
         ContractError: a column does not exist or has a type that the rule can not judge, an argument does not
             fit its column, an expression is not boolean SQL that is allowed, or two rules have one name.
     """
-    empty = pl.DataFrame(arrow_schema(schema).empty_table())
+    empty = pl.DataFrame(empty_table(arrow_schema(schema)))  # `Schema.empty_table` would import pandas
     names = [rule.name for rule in rules]
     for rule in rules:
         if names.count(rule.name) > 1:
