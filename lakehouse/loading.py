@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse.errors import NotFoundError
+from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.names import ProductName
 from lakehouse.product import Product
+from lakehouse.writing import Symbols
 
 if TYPE_CHECKING:
     from lakehouse.ingest.backfill import BackfillPlan, BackfillReport, BackfillStatus, Policy, Progress
@@ -37,7 +38,7 @@ class Loading:
         recipe: Any = None,
         start: Any = None,
         end: Any = None,
-        symbols: Sequence[str] | None = None,
+        symbols: Symbols = None,
         calendar: str | None = None,
         sessions_per_chunk: int = 20,
         commit_bytes: int | None = None,
@@ -63,7 +64,7 @@ class Loading:
             recipe: how to read the files, where their headers do not say it.
             start: first instant inside; None for the beginning.
             end: first instant after; None for the end.
-            symbols: None for all.
+            symbols: one or several; None for all.
             calendar: a name that exchange-calendars knows, such as "XNYS": the report names the sessions
                 without rows, and a source that can be asked for a part of an interval is asked by sessions.
             sessions_per_chunk: how many sessions such a chunk has.
@@ -104,6 +105,8 @@ class Loading:
         from lakehouse.ingest.write import Provenance
 
         product, given = _opened(self, name, source, recipe)
+        if calendar and product.contract.schema.time is None:
+            raise ArgumentError(f"{name} has no time column, so no sessions.")
         extent = _extent(start, end, symbols, calendar, sessions_per_chunk, commit_bytes)
         plan = make_plan(product.table, given, extent)
         settings = Settings(executor, workers, policy, only, progress)
@@ -119,7 +122,7 @@ class Loading:
         recipe: Any = None,
         start: Any = None,
         end: Any = None,
-        symbols: Sequence[str] | None = None,
+        symbols: Symbols = None,
         calendar: str | None = None,
         sessions_per_chunk: int = 20,
         commit_bytes: int | None = None,
@@ -176,7 +179,7 @@ class Loading:
         source: Source | str | Path,
         start: Any = None,
         end: Any = None,
-        symbols: Sequence[str] | None = None,
+        symbols: Symbols = None,
         *,
         recipe: Any = None,
         executor: Literal["threads", "processes"] | Executor | None = None,
@@ -187,8 +190,8 @@ class Loading:
         """Compute a range again: replace exactly its rows by what the source gives now, in one commit.
 
         All or nothing: where one chunk can not be read, nothing is replaced. Rows that break a rule go to
-        quarantine, as ever, and are missing from the range afterwards. Older versions stay readable. The
-        range must fit in memory.
+        quarantine, as ever, and are missing from the range afterwards; where every row does, nothing is
+        replaced. Older versions stay readable. The range must fit in memory.
 
         Args:
             name: of the product.
@@ -255,7 +258,7 @@ def _opened(lake: Loading, name: str, source: Source | str | Path, recipe: Any) 
 def _extent(
     start: Any,
     end: Any,
-    symbols: Sequence[str] | None,
+    symbols: Symbols,
     calendar: str | None,
     sessions_per_chunk: int,
     commit_bytes: int | None,
@@ -263,17 +266,16 @@ def _extent(
     from lakehouse.ingest.backfill.plan import Extent
     from lakehouse.times import Interval
 
-    return Extent(symbols, Interval.of(start, end), calendar, sessions_per_chunk, commit_bytes)
+    chosen = [symbols] if isinstance(symbols, str) else symbols
+    return Extent(chosen, Interval.of(start, end), calendar, sessions_per_chunk, commit_bytes)
 
 
-def _missing(product: Product, plan: BackfillPlan, symbols: Sequence[str] | None) -> tuple[str, ...]:
+def _missing(product: Product, plan: BackfillPlan, symbols: Symbols) -> tuple[str, ...]:
     """Return the sessions of a plan of which the product has no row."""
-    from lakehouse.errors import ArgumentError
     from lakehouse.ingest.backfill.sessions import missing_sessions
 
     column = product.contract.schema.time
-    if column is None:
-        raise ArgumentError(f"{product.name} has no time column, so no sessions.")
+    assert column is not None
     first, last = plan.sessions[0].start_ns, plan.sessions[-1].close_ns + 1
     reader = product.scan(symbols, first, last, columns=[column]).to_reader()
     return missing_sessions(plan.sessions, (each for batch in reader for each in batch.columns))

@@ -9,9 +9,10 @@ garbage collection finds what it left.
 from __future__ import annotations
 
 import os
+import pickle
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,16 +85,20 @@ class Task:
         """Read a chunk within the source's policy.
 
         Raises:
-            SourceError: it can not be read; also what a source of somebody else raises stops no other chunk.
+            SourceError: it can not be read; also what a source of somebody else raises, or gives that is no
+                table, stops no other chunk.
         """
         read = partial(self.source.read, chunk, self.contract.schema)
         try:
-            return read() if self.policy is None else self.policy.call(read)
+            rows = read() if self.policy is None else self.policy.call(read)
         except LakehouseError:
             raise
         except Exception as error:
             what = f"{self.source.name} failed with {type(error).__name__}: {error}"
             raise SourceError(what) from error
+        if not isinstance(rows, pa.Table):
+            raise SourceError(f"{self.source.name} gave a {type(rows).__name__}, not a pyarrow.Table.")
+        return rows
 
     def _staged(self, loaded: Loaded, prepared: Prepared) -> Loaded:
         path = f"{self._prefix}{uuid.uuid4().hex[:6]}.arrow"
@@ -132,12 +137,16 @@ def loading(task: Task, executor: Workers, workers: int | None, staged: Task) ->
         staged: the task for whoever may be another process.
 
     Raises:
-        ArgumentError: there is no such executor, or `workers` is not above 0.
+        ArgumentError: there is no such executor, it forks, the source can not be sent to another process, or
+            `workers` is not above 0.
     """
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers must be above 0, got {workers}.")
     count = workers or max(2, os.cpu_count() or 1)
+    if executor == "processes" or isinstance(executor, ProcessPoolExecutor):
+        _refuse_what_can_not_travel(staged)
     if isinstance(executor, Executor):
+        _refuse_forks(executor)
         on_threads = isinstance(executor, ThreadPoolExecutor)
         yield partial(_flow, task if on_threads else staged, executor, _AHEAD * count)
     elif executor in (None, "threads"):
@@ -151,6 +160,35 @@ def loading(task: Task, executor: Workers, workers: int | None, staged: Task) ->
         raise ArgumentError(
             f"There is no executor {executor!r}.",
             hint="Choose 'threads' or 'processes', or give a concurrent.futures.Executor.",
+        )
+
+
+def _refuse_what_can_not_travel(task: Task) -> None:
+    """Refuse a source that no other process can be given; a Dask client's workers are given more than these.
+
+    Raises:
+        ArgumentError: it can not be pickled.
+    """
+    try:
+        pickle.dumps(task)
+    except Exception as error:  # of whatever the source is made of
+        raise ArgumentError(
+            f"{task.source.name} can not be sent to another process: {error}",
+            hint="Load it on threads; or define its class in a module, and open files in `read`.",
+        ) from error
+
+
+def _refuse_forks(executor: Executor) -> None:
+    """Refuse a pool that would stand still for ever: a forked child inherits locks that other threads hold.
+
+    Raises:
+        ArgumentError: it is one.
+    """
+    context = getattr(executor, "_mp_context", None) if isinstance(executor, ProcessPoolExecutor) else None
+    if context is not None and context.get_start_method() == "fork":
+        raise ArgumentError(
+            "The executor forks its processes, which then wait for threads that they do not have.",
+            hint="Choose executor='processes', or give it mp_context=multiprocessing.get_context('spawn').",
         )
 
 

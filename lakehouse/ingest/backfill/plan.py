@@ -89,7 +89,8 @@ def make_plan(table: Table, source: Source, extent: Extent) -> BackfillPlan:
     if extent.sessions_per_chunk < 1 or (extent.commit_bytes is not None and extent.commit_bytes < 1):
         raise ArgumentError("sessions_per_chunk and commit_bytes must be above 0.")
     sessions = sessions_of(extent.calendar, extent.interval) if extent.calendar else ()
-    chunks = _chunks(table, source, extent, sessions)
+    planned = _chunks(table, source, extent, sessions)
+    chunks = tuple({chunk.id: chunk for chunk in planned}.values())  # of one id are the same rows
     if not chunks:
         raise SourceError(
             f"{source.name} has nothing to load.", hint="Check the path, the symbols and the interval."

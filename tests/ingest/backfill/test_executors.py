@@ -102,6 +102,16 @@ def test_an_unknown_executor_is_refused(lake: lakehouse.Lake, vendor: Vendor) ->
         lake.backfill(NAME, vendor(1), executor="fibres")  # type: ignore[arg-type]
 
 
+def test_an_executor_that_forks_is_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    """Its processes would wait for ever for locks that threads of their parent held."""
+    folder = vendor(1)
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        with pytest.raises(ArgumentError, match="forks its processes"):
+            lake.backfill(NAME, folder, executor=pool)
+        with pytest.raises(ArgumentError, match="forks its processes"):
+            lake.restate(NAME, folder, executor=pool)
+
+
 def test_no_workers_at_all_are_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
     with pytest.raises(ArgumentError, match="workers must be above 0, got 0"):
         lake.backfill(NAME, vendor(1), workers=0)

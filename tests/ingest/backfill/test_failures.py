@@ -118,3 +118,46 @@ def test_a_wrong_choice_is_refused(lake: lakehouse.Lake, vendor: Vendor) -> None
         lake.backfill(NAME, folder, only="all")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="must be above 0"):
         lake.plan_backfill(NAME, folder, commit_bytes=0)
+
+
+class Sloppy(Flaky):
+    """Plans every chunk twice, and gives nothing for the first one."""
+
+    def chunks(
+        self, schema: TableSchema, symbols: Sequence[str] | None, interval: Interval
+    ) -> tuple[Chunk, ...]:
+        return 2 * super().chunks(schema, symbols, interval)
+
+    def read(self, chunk: Chunk, schema: TableSchema) -> pa.Table:
+        rows = super().read(chunk, schema)
+        return None if chunk.files == ("S000.parquet",) else rows
+
+
+def test_a_source_that_gives_no_table_stops_no_other_chunk(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    report = lake.backfill(NAME, Sloppy(vendor(3)))
+    assert [failure.error for failure in report.failures] == ["flaky gave a NoneType, not a pyarrow.Table."]
+    assert report.committed == 2
+
+
+def test_two_chunks_of_one_id_are_loaded_once(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    """Without a key, no other look would tell their rows apart."""
+    folder = vendor(3)
+    lake.create("market_data.no_key", like=lakehouse.FileSource(folder))
+    report = lake.backfill("market_data.no_key", Sloppy(folder))
+    assert (report.chunks, report.rows_in, report.rows) == (3, 8, 8)
+
+
+def test_one_symbol_may_be_named_without_a_list(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    folder = vendor(3)
+    report = lake.backfill(NAME, folder, symbols="S001")
+    assert (report.accepted, report.rows) == (4, 4)
+    assert lake.restate(NAME, folder, symbols="S001").removed == 4
+
+
+def test_a_source_that_can_not_travel_is_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    class Here(Flaky):
+        """A source that no other process can import."""
+
+    with pytest.raises(ArgumentError, match="flaky can not be sent to another process"):
+        lake.backfill(NAME, Here(vendor(2)), executor="processes")
+    assert documents(lake) == []

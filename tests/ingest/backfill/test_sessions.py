@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -116,3 +117,12 @@ def test_a_service_is_asked_by_sessions(lake: lakehouse.Lake) -> None:
     report = lake.backfill("market_data.service", Service(), **asked)
     assert (report.ok, report.committed, report.missing) == (True, 5, ())
     assert report.accepted == product.rows == 44  # three holidays are weekdays
+
+
+def test_a_product_without_times_has_no_sessions(lake: lakehouse.Lake, tmp_path: Path) -> None:
+    quotes = pl.DataFrame({"symbol": ["IBM"], "bid": [161.1]})
+    quotes.write_parquet(tmp_path / "quotes.parquet")
+    product = lake.create("fx.quotes", like=quotes, key=["symbol"])
+    with pytest.raises(ArgumentError, match=r"fx\.quotes has no time column"):
+        lake.backfill("fx.quotes", tmp_path / "quotes.parquet", calendar="XNYS", start="2024-03-04")
+    assert product.rows == 0
