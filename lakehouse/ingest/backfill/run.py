@@ -33,6 +33,7 @@ from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.policy import Policy
 from lakehouse.ingest.write import ChunksDoneError, Provenance, commit_prepared
 from lakehouse.partitions.commit_record import Commit
+from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Table
 
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
@@ -137,8 +138,7 @@ class _Run:
 
     def report(self) -> BackfillReport:
         """Sum up the run."""
-        # What has landed is reported by its last commit: another look could fail, and hide it.
-        after = self._commits[-1] if self._commits else self._table.head()
+        after = self._after()
         totals: dict[str, Any] = {
             name: sum(getattr(commit, name) for commit in self._commits)
             for name in ("rows_in", "accepted", "quarantined", "duplicates")
@@ -159,6 +159,15 @@ class _Run:
             rows=after.rows,
             digest=after.digest,
         )
+
+    def _after(self) -> Commit | TableState:
+        """Return what tells how the product is now, the commits of others included."""
+        try:
+            return self._table.head()
+        except StorageError:  # another look can fail, and would hide what has landed
+            if not self._commits:
+                raise
+            return self._commits[-1]
 
     @property
     def _skipped(self) -> int:
