@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 import lakehouse
 
 Run = Callable[..., Any]
@@ -38,6 +40,13 @@ def test_quality_records_unless_told_otherwise(bars: Run) -> None:
 def test_fail_below_sets_the_exit_code(bars: Run) -> None:
     assert bars("quality", BARS, "--no-record", "--fail-below", 0.9).code == 1
     assert bars("quality", BARS, "--no-record", "--fail-below", 0.9, "--last", "1d").code == 1
+
+
+@pytest.mark.parametrize("score", ["nan", "2", "-0.1", "high"])
+def test_fail_below_takes_a_score(bars: Run, score: str) -> None:
+    """No score is below NaN: the alarm would never ring."""
+    ran = bars("quality", BARS, f"--fail-below={score}")
+    assert (ran.code, "is not a number from 0 to 1" in ran.err) == (2, True)
 
 
 def test_fail_below_refuses_a_late_product_whatever_its_score(bars: Run) -> None:

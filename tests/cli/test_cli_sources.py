@@ -19,6 +19,7 @@ def test_sources_are_listed_with_what_they_bring_and_who_brings_them(lake: Run) 
         row["name"]: row["target"] for row in found["sources"] if row["by"] == "quant-lakehouse"
     } == BUILT_IN
     assert all(row["brings"] and row["error"] is None for row in found["sources"])
+    assert not [row for row in found["sources"] if "partial" in row["brings"]]
     assert "kraken_trades" in found["recipes"]
     assert "CSV, JSON, Parquet and Feather files" in lake("sources").out
 

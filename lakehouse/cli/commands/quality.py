@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.cli.locate import open_lake
-from lakehouse.cli.numbers import count
+from lakehouse.cli.numbers import count, share
 
 if TYPE_CHECKING:
     from lakehouse.cli.parser import Commands
@@ -48,7 +48,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--end", metavar="TIME", help="first instant after; by default no end")
     parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="by default all")
     parser.add_argument(
-        "--fail-below", type=float, metavar="SCORE", help="exit with 1 where the score is lower, from 0 to 1"
+        "--fail-below", type=share, metavar="SCORE", help="exit with 1 where the score is lower, from 0 to 1"
     )
     parser.add_argument(
         "--worst", type=count, default=5, metavar="N", help="worst partitions to show; by default 5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ T = TypeVar("T")
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
+_QUIET = logging.NullHandler()  # without any, Python itself prints "stamina.retry_scheduled" at each attempt
 
 
 class Policy:
@@ -97,6 +99,7 @@ class Policy:
             import stamina
         except ImportError as error:
             raise MissingExtraError.of("stamina", "sources") from error
+        logging.getLogger("stamina").addHandler(_QUIET)
         time.sleep(_FIRST_PAUSE_S)
         attempts = stamina.retry_context(
             on=self._is_worth_it,

@@ -146,6 +146,7 @@ def test_the_hour_that_clocks_repeat_is_never_guessed(
         ("equity/usa/weekly", "Not a LEAN data folder"),
         ("equity/usa/daily?kind=quote", "no quote data in equity/usa/daily"),
         ("forex/oanda/tick?kind=trade", "no trade data in forex/oanda/tick"),
+        ("forex/oanda/daily?kind=trade", "no trade data in forex/oanda/daily"),
         ("equity/mars/daily", "equity/mars is in no zone that is known here"),
     ],
 )

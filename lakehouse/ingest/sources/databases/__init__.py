@@ -1,11 +1,6 @@
 """Databases as sources: PostgreSQL and TimescaleDB, DuckDB files and SQLite files."""
 
-from functools import partial
-
-from lakehouse.ingest.sources.databases.source import DatabaseSource, open_database
+from lakehouse.ingest.sources.databases.opening import duckdb, postgresql, sqlite
+from lakehouse.ingest.sources.databases.source import DatabaseSource
 
 __all__ = ["DatabaseSource", "duckdb", "postgresql", "sqlite"]
-
-duckdb = partial(open_database, "duckdb")
-postgresql = partial(open_database, "postgresql")
-sqlite = partial(open_database, "sqlite")

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from lakehouse.partitions.state import TableState
 
 _SAMPLE_ROWS = 1000
-_NAMED_IN_LOCATION = ("table=", "time=", "symbol=")
 
 
 class Loaded(Protocol):
@@ -253,24 +251,6 @@ class DatabaseSource(Source):
             symbols,
             identity(place, how, self._since),
         )
-
-
-def open_database(scheme: str, location: str, /, **options: Any) -> DatabaseSource:
-    """Open what the registry of sources split at the first colon; see `DatabaseSource`.
-
-    Its table, time and symbol may stand in the location, as where there is only text:
-    `sqlite:desk.db?table=bars&time=day`.
-
-    Examples:
-        >>> open_database("sqlite", "desk.db?table=bars&time=day")
-        DatabaseSource('sqlite:desk.db bars')
-    """
-    place, _, query = location.partition("?")
-    parts = query.split("&") if query else []
-    ours = [part.split("=", 1) for part in parts if part.startswith(_NAMED_IN_LOCATION)]
-    rest = "&".join(part for part in parts if not part.startswith(_NAMED_IN_LOCATION))
-    named = {name: unquote(value) for name, value in ours}
-    return DatabaseSource(f"{scheme}:{place}{'?' if rest else ''}{rest}", **{**named, **options})
 
 
 def _with_roles(recipe: Recipe, time: str | None, symbol: str | None) -> Recipe:

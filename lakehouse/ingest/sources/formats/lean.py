@@ -41,6 +41,8 @@ _TICKS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("forex", "quote"): ("time", "bid", "ask"),
     ("cfd", "quote"): ("time", "bid", "ask"),
 }
+_DAILY = {"equity": "trade", "index": "trade", "forex": "quote", "cfd": "quote"}
+"""Types whose files of days and hours have no kind in their names → the one kind that they hold."""
 _ENTRIES = {"future": ("expiry",), "option": ("style", "right", "strike", "expiry")}
 """Types with many contracts in a zip → what tells them apart in the names of its entries."""
 
@@ -137,7 +139,8 @@ class LeanSource(FileSource):
 
 def _recipe(form: _Set, zone: str, symbol: str | None, extra: str) -> dict[str, object]:
     """Write the recipe of a form; a symbol stands for a location that is the symbol's own folder or file."""
-    if not form.columns or (form.daily and form.type in ("equity", "index") and form.kind != "trade"):
+    only = _DAILY.get(form.type, form.kind) if form.daily else form.kind
+    if not form.columns or form.kind != only:
         raise ArgumentError(f"LEAN has no {form.kind} data in {form.type}/{form.market}/{form.resolution}.")
     many = form.type in _ENTRIES
     scaled = [
