@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import ArgumentError
 from lakehouse.ingest.frames import to_table
-from lakehouse.ingest.prepare import ROW
+from lakehouse.ingest.prepare import BROKE, ROW
 from lakehouse.schema import RAW_PREFIX
 
 Correction = Callable[[pl.DataFrame], Any]
@@ -32,10 +32,11 @@ def corrected(refused: pa.Table, correction: Correction | Any) -> pa.Table:
         correction: a function of such rows, or their frame; `_row` tells which row is which.
 
     Raises:
-        ArgumentError: a row is missing, doubled or not one of them.
+        ArgumentError: a row is missing, doubled or not one of them, or a column is missing.
         SchemaError: what the correction returned is no frame.
     """
     given = to_table(correction(pl.DataFrame(refused)) if callable(correction) else correction)
+    _check_columns(refused, given)
     _check_rows(refused, given)
     table = given.take(pc.sort_indices(given.column(ROW)))
     for name in table.column_names:
@@ -47,12 +48,23 @@ def corrected(refused: pa.Table, correction: Correction | Any) -> pa.Table:
     return table
 
 
-def _check_rows(refused: pa.Table, given: pa.Table) -> None:
+def _check_columns(refused: pa.Table, given: pa.Table) -> None:
+    """Refuse a correction that leaves out a column: its values would be gone without a word."""
     if ROW not in given.column_names:
         raise ArgumentError(
             f"The corrected rows have no column {ROW!r}, so nobody knows which rows they are.",
             hint="Keep the column that quarantine.read gives; for rows of your own, use quarantine.replay.",
         )
+    came = (name for name in refused.column_names if not name.startswith(BROKE))
+    missing = [name for name in came if name not in given.column_names]
+    if missing:
+        raise ArgumentError(
+            f"The corrected rows lack columns of those that were refused: {', '.join(map(repr, missing))}.",
+            hint="Keep them; a cell that is to hold nothing is null, and so is its text in _raw_<name>.",
+        )
+
+
+def _check_rows(refused: pa.Table, given: pa.Table) -> None:
     wanted, found = _numbers(refused), _numbers(given)
     once, counts = np.unique(found, return_counts=True)
     problems = [
@@ -75,5 +87,7 @@ def _numbers(rows: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
     column = rows.column(ROW)
     if not pa.types.is_integer(column.type) or column.null_count:
         raise ArgumentError(f"The column {ROW!r} must hold the numbers that quarantine.read gave.")
-    numbers: np.ndarray[Any, np.dtype[np.int64]] = column.cast(pa.int64()).to_numpy()
+    numbers: np.ndarray[Any, np.dtype[np.int64]] = column.cast(
+        pa.int64(), safe=False
+    ).to_numpy()  # too large: none of them
     return numbers

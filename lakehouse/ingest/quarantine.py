@@ -161,7 +161,8 @@ class Quarantine:
             The commit; where the version was replayed or corrected before, that commit, with `repeated` set.
 
         Raises:
-            ArgumentError: a row is missing, doubled, or not one of those that were refused.
+            ArgumentError: a row is missing, doubled, or not one of those that were refused, or a column that
+                they came with is missing.
             NotFoundError: the commit has no quarantine.
             SchemaError: the rows do not fit the contract.
             KeyConflictError: a key is stored with other values.

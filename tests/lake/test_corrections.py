@@ -77,6 +77,8 @@ def test_a_second_correction_writes_nothing_and_is_not_run(spot: lakehouse.Produ
         (lambda rows: pl.concat([rows, rows.head(1)]), "doubled: 1"),
         (lambda rows: rows.with_columns(_row=pl.col("_row") + 1), "missing: 1, 3; not refused: 2, 4"),
         (lambda rows: rows.drop("_row"), "no column '_row'"),
+        (lambda rows: rows.drop("rate"), "lack columns of those that were refused: 'rate'"),
+        (lambda rows: rows.with_columns(_row=pl.lit(2**63, pl.UInt64)), "missing: 1, 3"),
         (lambda rows: rows.with_columns(pl.col("_row").cast(pl.Float64)), "must hold the numbers"),
     ],
 )
