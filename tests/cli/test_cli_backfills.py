@@ -80,3 +80,15 @@ def test_sessions_without_rows_are_named(empty: Run, vendor: Path) -> None:
 
 def test_a_plan_and_a_restatement_exclude_each_other(empty: Run, vendor: Path) -> None:
     assert empty("backfill", BARS, vendor, "--plan", "--restate").code == 2
+
+
+def test_a_list_of_symbols_that_is_empty_does_not_mean_all(empty: Run, vendor: Path) -> None:
+    for symbols in ("", ","):
+        reply = empty("backfill", BARS, vendor, "--restate", "--symbols", symbols)
+        assert (reply.code, "names no symbol" in reply.err) == (1, True)
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "-3", "much"])
+def test_a_size_that_means_nothing_is_refused(empty: Run, vendor: Path, size: str) -> None:
+    reply = empty("backfill", BARS, vendor, f"--commit-mb={size}")
+    assert (reply.code, "is not a number of megabytes above 0" in reply.err) == (2, True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.cli.commands.loading import COUNTS, add_source_options, quarantine_lines
 from lakehouse.cli.locate import open_lake
+from lakehouse.cli.numbers import megabytes
+from lakehouse.errors import ArgumentError
 
 if TYPE_CHECKING:
     from lakehouse.cli.parser import Commands
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from lakehouse.lake import Lake
 
 _SHOWN = 20
-_MB = 1_000_000
 _BACKFILL_NOTES = """\
 SOURCE is a file, a folder, a glob, or a template such as 'bars/{symbol}.csv.gz', or NAME:LOCATION
 of a source that `lake sources` lists. Columns are matched by name; a recipe (a YAML or TOML file,
@@ -84,7 +85,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--commit-mb",
         metavar="MB",
-        type=float,
+        type=megabytes,
         help="size of the files that are claimed and committed together, the same in every process",
     )
     parser.add_argument(
@@ -99,10 +100,9 @@ def backfill(options: argparse.Namespace) -> Reply:
         "recipe": options.recipe,
         "start": options.start,
         "end": options.end,
-        "symbols": [symbol for text in options.symbols or () for symbol in text.split(",") if symbol] or None,
+        "symbols": _symbols(options.symbols),
     }
-    cut = None if options.commit_mb is None else int(options.commit_mb * _MB)
-    pieces = {"calendar": options.calendar, "commit_bytes": cut}
+    pieces = {"calendar": options.calendar, "commit_bytes": options.commit_mb}
     if options.plan:
         return _plan(lake.plan_backfill(options.product, options.source, **given, **pieces))
     given |= {name: getattr(options, name) for name in ("executor", "workers", "author", "message")}
@@ -110,6 +110,20 @@ def backfill(options: argparse.Namespace) -> Reply:
         return _restate(lake, options, given)
     given |= {**pieces, "only": "failed" if options.retry_failed else "pending"}
     return _run(lake, options, given)
+
+
+def _symbols(texts: Sequence[str] | None) -> list[str] | None:
+    """Return the symbols that were named; none at all is a variable that is empty, and never all of them.
+
+    Raises:
+        ArgumentError: `--symbols` names none.
+    """
+    if texts is None:
+        return None
+    named = [symbol for text in texts for symbol in text.split(",") if symbol]
+    if not named:
+        raise ArgumentError("--symbols names no symbol.", hint="Leave it out for all of them.")
+    return named
 
 
 def backfills(options: argparse.Namespace) -> Reply:
