@@ -45,7 +45,7 @@ class Policy:
             breaker_seconds: for how long; then one attempt decides whether it goes on.
 
         Raises:
-            ArgumentError: a limit is not above 0.
+            ArgumentError: a limit is not above 0, or a number of attempts or failures is not whole.
         """
         limits = {
             "requests_per_second": requests_per_second,
@@ -54,8 +54,13 @@ class Policy:
             "breaker_seconds": breaker_seconds,
         }
         for name, value in limits.items():
-            if value is not None and not value > 0:
+            if value is None and name == "requests_per_second":
+                continue
+            if not isinstance(value, int | float) or not value > 0:
                 raise ArgumentError(f"{name} must be above 0, got {value!r}.")
+        for name in ("attempts", "breaker_failures"):
+            if not isinstance(limits[name], int):
+                raise ArgumentError(f"{name} must be a whole number, got {limits[name]!r}.")
         self.requests_per_second = requests_per_second
         self.attempts = attempts
         self.breaker_failures = breaker_failures

@@ -101,6 +101,10 @@ def test_a_policy_travels_as_its_limits_and_can_be_divided() -> None:
     )
 
 
-def test_a_limit_of_zero_is_refused() -> None:
+def test_limits_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ArgumentError, match="attempts must be above 0, got 0"):
         Policy(attempts=0)
+    with pytest.raises(ArgumentError, match="breaker_failures must be above 0, got None"):
+        Policy(breaker_failures=None)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"attempts must be a whole number, got 1\.5"):
+        Policy(attempts=1.5)  # type: ignore[arg-type]
