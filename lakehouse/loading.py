@@ -206,7 +206,7 @@ class Loading:
             message: why.
 
         Raises:
-            SourceError: a chunk can not be read, or the source has no row in the range.
+            SourceError: a chunk can not be read, or the source has no row in the range, or gives others.
             SchemaError: rows do not fit the contract.
             KeyConflictError: a key is stored outside the range, or two chunks hold it with different values.
             NotFoundError: there is no such product, or no source of that name.

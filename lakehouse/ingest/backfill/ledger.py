@@ -17,9 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from lakehouse.catalog.contract import Contract
 from lakehouse.catalog.documents import now_iso, read_json, storable, take, to_json
 from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError
 from lakehouse.ingest.backfill.report import ChunkFailure
+from lakehouse.ingest.sources.base import Chunk
 from lakehouse.store import Store
 
 FOLDER = "catalog/backfills"
@@ -56,6 +58,19 @@ class PlanDocument:
 def ledger_key(chunk: str) -> str:
     """Return the name under which the Delta log remembers a chunk."""
     return f"chunk:{chunk}"
+
+
+def content_key(chunk: Chunk) -> str:
+    """Return the name under which it remembers what a chunk was read from, whatever interval and symbols."""
+    return f"content:{chunk.content}"
+
+
+def keys_of(chunks: Sequence[Chunk], contract: Contract) -> tuple[str, ...]:
+    """Return all names under which the log remembers chunks that land in one commit."""
+    keys = [ledger_key(chunk.id) for chunk in chunks]
+    if not contract.schema.key:  # no key would tell doubles
+        keys += dict.fromkeys(content_key(chunk) for chunk in chunks if chunk.content)
+    return tuple(keys)
 
 
 def plan_id(product: str, major: int, chunks: Sequence[str], slices: Sequence[int]) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from lakehouse.catalog.contract import Contract
 from lakehouse.errors import SourceError
 from lakehouse.ingest.backfill.batches import Loaded, merge
-from lakehouse.ingest.backfill.ledger import ledger_key
+from lakehouse.ingest.backfill.ledger import keys_of
 from lakehouse.ingest.backfill.loading import Task, Workers, loading
 from lakehouse.ingest.backfill.plan import Extent
-from lakehouse.ingest.plans import Plan, Scope, plan_replace
+from lakehouse.ingest.plans import Plan, Scope, plan_replace, rows_inside
 from lakehouse.ingest.prepare import Prepared
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.write import Provenance, commit_plan
@@ -39,7 +39,7 @@ def restate(
     All or nothing: where one chunk can not be read, nothing is replaced. Versions from before stay readable.
 
     Raises:
-        SourceError: a chunk can not be read, or the source has no row in the range.
+        SourceError: a chunk can not be read, or the source has no row in the range, or gives others.
         SchemaError: rows do not fit the contract.
         KeyConflictError: a key is stored outside the range, or two chunks hold it with different values.
     """
@@ -54,11 +54,12 @@ def restate(
         )
     symbols = None if extent.symbols is None or contract.schema.symbol is None else tuple(extent.symbols)
     scope = Scope(symbols, extent.interval)
+    _refuse_rows_outside(prepared, scope, table, source)
 
     def plan(state: TableState, good: pa.Table) -> Plan:
         return plan_replace(state, good, scope)
 
-    given = replace(provenance, chunks=_new_keys(table, chunks))
+    given = replace(provenance, chunks=_new_keys(table, contract, chunks))
     return commit_plan(table, prepared, given, "restate", plan)
 
 
@@ -70,8 +71,18 @@ def _read(loaded: Sequence[Loaded], contract: Contract) -> Prepared | None:
     return merge(parts, contract.schema.key) if parts else None
 
 
-def _new_keys(table: Table, chunks: tuple[Chunk, ...]) -> tuple[str, ...]:
+def _refuse_rows_outside(prepared: Prepared, scope: Scope, table: Table, source: Source) -> None:
+    """Refuse what a source gives beyond the range: it would stand beside rows that stay.
+
+    Raises:
+        SourceError: there is some.
+    """
+    outside = prepared.good.num_rows - int(rows_inside(prepared.good, table.schema, scope).sum())
+    if outside:
+        raise SourceError(f"{source.name} gave {outside} rows outside the range; nothing was replaced.")
+
+
+def _new_keys(table: Table, contract: Contract, chunks: tuple[Chunk, ...]) -> tuple[str, ...]:
     """Return the ledger's names of the chunks that it does not know: a later backfill skips them."""
     known = table.head().transactions
-    keys = (ledger_key(chunk.id) for chunk in chunks)
-    return tuple(key for key in keys if key not in known)
+    return tuple(key for key in keys_of(chunks, contract) if key not in known)

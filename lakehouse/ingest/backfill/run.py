@@ -21,7 +21,9 @@ from lakehouse.ingest.backfill.batches import Loaded, batches, merge
 from lakehouse.ingest.backfill.claims import Claims
 from lakehouse.ingest.backfill.ledger import (
     PlanDocument,
+    content_key,
     keep_failure,
+    keys_of,
     ledger_key,
     list_failures,
     publish_plan,
@@ -202,7 +204,7 @@ class _Run:
             elif chunk.id in told:
                 self._failures[chunk.id] = told[chunk.id]
                 self._waiting.discard(chunk.id)
-            elif chunk.content and _content_key(chunk) in done and not self._contract.schema.key:
+            elif chunk.content and content_key(chunk) in done and not self._contract.schema.key:
                 # Its file was loaded for another interval, and no key would tell doubles.
                 self._fail(chunk, _overlap(chunk, self._plan.product))
             else:
@@ -258,10 +260,7 @@ class _Run:
         key = self._contract.schema.key
         merged = merge([rows_of(self._table.store, loaded) for loaded in batch], key)
         chunks = [loaded.chunk for loaded in batch]
-        keys = [ledger_key(chunk.id) for chunk in chunks]
-        if not key:
-            keys += [_content_key(chunk) for chunk in chunks if chunk.content]
-        given = replace(self._provenance, chunks=tuple(keys))
+        given = replace(self._provenance, chunks=keys_of(chunks, self._contract))
         self._commits.append(commit_prepared(self._table, merged, given, "backfill"))
         self._committed += len(chunks)
         self._waiting -= {chunk.id for chunk in chunks}
@@ -297,10 +296,6 @@ class _Run:
             bytes_done=self._bytes_done,
             seconds=time.perf_counter() - self._started,
         )
-
-
-def _content_key(chunk: Chunk) -> str:
-    return f"content:{chunk.content}"
 
 
 def _overlap(chunk: Chunk, product: str) -> SourceError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +10,9 @@ import pytest
 
 import lakehouse
 from lakehouse.errors import SourceError
+from lakehouse.ingest.sources.base import Chunk
+from lakehouse.schema import TableSchema
+from lakehouse.times import Interval
 
 NAME = "market_data.bars_1d"
 Vendor = Callable[..., Path]
@@ -64,3 +67,33 @@ def test_a_range_without_a_row_in_the_source_is_not_taken_out(lake: lakehouse.La
     lake.backfill(NAME, folder)
     with pytest.raises(SourceError, match="no row in the range; nothing was replaced"):
         lake.restate(NAME, folder, "2030-01-01")
+
+
+class Careless(lakehouse.FileSource):
+    """Asks for all rows of a file, whatever interval it is asked for."""
+
+    def chunks(
+        self, schema: TableSchema, symbols: Sequence[str] | None, interval: Interval
+    ) -> tuple[Chunk, ...]:
+        return super().chunks(schema, symbols, Interval())
+
+
+def test_rows_beyond_the_range_are_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    """They would stand beside the rows that stay, two of one key."""
+    folder = vendor(2)
+    lake.backfill(NAME, folder)
+    before = lake[NAME].digest
+    with pytest.raises(SourceError, match="gave 4 rows outside the range"):
+        lake.restate(NAME, Careless(folder), "2024-01-03", "2024-01-05")
+    assert lake[NAME].digest == before
+
+
+def test_what_was_restated_without_a_key_is_not_doubled_by_a_part_of_it(
+    lake: lakehouse.Lake, vendor: Vendor
+) -> None:
+    name, folder = "market_data.no_key", vendor(1)
+    lake.create(name, like=lakehouse.FileSource(folder))
+    lake.restate(name, folder)
+    report = lake.backfill(name, folder, end="2024-01-04")
+    assert (report.rows, len(report.failures)) == (4, 1)
+    assert "the product has no key: rows would double" in report.failures[0].error
