@@ -52,6 +52,9 @@ def declare_table(table: pa.Table, recipe: Recipe) -> Contract:
     found = {place: _as_symbol(field, recipe) for place, field in _named(table.schema, recipe).items()}
     columns = [table.column(place).cast(field.type) for place, field in found.items()]
     sample = pa.Table.from_arrays(columns, schema=pa.schema(list(found.values())))
+    if "symbol" in recipe.constants and "symbol" not in sample.column_names:
+        symbols = pa.array([recipe.constants["symbol"]] * table.num_rows, pa.string())
+        sample = sample.add_column(0, "symbol", symbols)
     return infer_contract(PROPOSED, sample.schema, sample=sample)
 
 

@@ -85,13 +85,20 @@ def test_an_older_file_lacks_a_column_that_was_added(table: str) -> None:
     wider = rows("IBM", start=20).append_column("size", pa.array([7]))
     deltalake.write_deltalake(table, wider, mode="append", schema_mode="merge")
     source = DeltaSource(table)
-    size = lakehouse.Column("size", "int64")
-    contract = DeltaSource(table, version=2).contract()
-    assert contract is not None
-    schema = lakehouse.TableSchema((*contract.schema.columns, size), "symbol", "time")
+    schema = source.contract().schema  # of the table, whichever file comes first
     chunks = source.chunks(schema, None, Interval())
     sizes = [size for chunk in chunks for size in source.read(chunk, schema).column("size").to_pylist()]
     assert sorted(sizes, key=str) == [7, None, None, None]
+
+
+@pytest.mark.parametrize("recipe", [None, {"constants": {"symbol": "IBM"}}])
+def test_a_table_without_symbols_gets_one_from_the_recipe_alone(tmp_path: Path, recipe: Any) -> None:
+    deltalake.write_deltalake(str(tmp_path / "table"), pa.table({"close": [1.5]}))
+    source = DeltaSource(tmp_path / "table", recipe)
+    lake = lakehouse.open(tmp_path / "lake", create=True)
+    bars = lake.create("vendor.closes", like=source)
+    assert lake.backfill("vendor.closes", source).accepted == 1
+    assert bars.read().to_polars().rows() == [("IBM", 1.5) if recipe else (1.5,)]
 
 
 def test_a_lake_loads_only_the_files_that_a_later_version_added(table: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from lakehouse.errors import ArgumentError, SourceError
+from lakehouse.ingest.sources.declaring import declare_table
 from lakehouse.ingest.sources.files import SourceFile
 from lakehouse.ingest.sources.formats.location import split_options
 from lakehouse.ingest.sources.formats.partitions import PartitionedSource
@@ -25,6 +26,8 @@ from lakehouse.times import to_nanoseconds
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+    from lakehouse.catalog.contract import Contract
 
 _UNREADABLE = ("columnMapping", "deletionVectors")
 """Features of a table whose data files do not hold its rows as they are."""
@@ -42,6 +45,8 @@ class _Log:
     """data file, as it is called on the disk → its partition columns"""
     types: Mapping[str, str]
     """partition column → type of ours"""
+    schema: pa.Schema
+    """columns of the table; a file that is older than a column lacks it"""
     instants: frozenset[str]
     """columns of Delta's type timestamp, which is UTC; files of Spark do not say so"""
 
@@ -89,6 +94,10 @@ class DeltaSource(PartitionedSource):
         self.version = self._log.version
         self.name = f"{self.name}?version={self.version}"
 
+    def contract(self) -> Contract:
+        """See `FileSource.contract`; told from the log, because an older file may lack a column."""
+        return declare_table(self._log.schema.empty_table(), self.recipe)
+
     def _files(self) -> tuple[SourceFile, ...]:
         found = tuple(self._file(name) for name in sorted(self._log.files))
         if not found:
@@ -132,7 +141,7 @@ def _read_log(place: str, asked: int | str | datetime | None) -> _Log:
         unquote(path): {key: _text(value) for key, value in columns.items()}
         for path, columns in files.items()
     }
-    return _Log(table.version(), named, types, instants)
+    return _Log(table.version(), named, types, pa.schema(table.schema().to_arrow()), instants)
 
 
 def _at_version(place: str, asked: int | str | datetime | None) -> DeltaTable:
