@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ import pyarrow as pa
 from lakehouse.catalog.contract import Contract
 from lakehouse.errors import ArgumentError, LakehouseError, SourceError
 from lakehouse.ingest.backfill.batches import Loaded
-from lakehouse.ingest.backfill.processes import processes
+from lakehouse.ingest.backfill.processes import MOST_DEATHS, processes
 from lakehouse.ingest.prepare import Prepared, prepare
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.policy import Policy
@@ -193,13 +194,31 @@ def _refuse_forks(executor: Executor) -> None:
 
 
 def _flow(task: Task, pool: Executor, ahead: int, chunks: Sequence[Chunk]) -> Iterator[Loaded]:
-    try:
-        yield from flow(task, chunks, executor=pool, ahead=ahead)
-    except BrokenExecutor as error:
-        raise LakehouseError(
-            "A worker of the executor died while it read a chunk. What was committed stays.",
-            hint="Run it again with another executor; with fewer workers where the memory was short.",
-        ) from error
+    """Yield what an executor makes of chunks, in their order; what it can not do stops no other chunk.
+
+    Raises:
+        LakehouseError: the executor is broken, or can do nothing.
+    """
+    rest, losses = deque(chunks), 0
+    while rest:
+        try:
+            for loaded in flow(task, tuple(rest), executor=pool, ahead=ahead):
+                rest.popleft()
+                losses = 0
+                yield loaded
+        except BrokenExecutor as error:
+            raise LakehouseError(
+                "A worker of the executor died while it read a chunk. What was committed stays.",
+                hint="Run it again with another executor; with fewer workers where the memory was short.",
+            ) from error
+        except Exception as error:  # of the executor's own kinds, such as Dask's KilledWorker
+            if isinstance(pool, ThreadPoolExecutor):
+                raise
+            losses += 1
+            what = f"The executor failed with {type(error).__name__}: {error}"
+            if losses >= MOST_DEATHS:
+                raise LakehouseError(f"{what} What was committed stays.") from error
+            yield Loaded(rest.popleft(), None, SourceError(what))
 
 
 def _nothing(contract: Contract) -> Prepared:

@@ -13,7 +13,7 @@ from lakehouse.ingest.backfill.batches import Loaded
 from lakehouse.ingest.sources.base import Chunk
 from lakehouse.partitions.threads import flow
 
-_MOST_DEATHS = 3
+MOST_DEATHS = 3
 """chunks in a row whose process died, after which it is not the chunks"""
 
 
@@ -59,9 +59,9 @@ class Processes:
                 return pool.submit(task, chunk).result()
         except BrokenExecutor as error:
             self._deaths += 1
-            if self._deaths >= _MOST_DEATHS:
+            if self._deaths >= MOST_DEATHS:
                 raise LakehouseError(
-                    f"The processes of {_MOST_DEATHS} chunks in a row died. What was committed stays.",
+                    f"The processes of {MOST_DEATHS} chunks in a row died. What was committed stays.",
                     hint="A script that starts processes must do so below `if __name__ == '__main__':`.",
                 ) from error
             what = f"The process that read {', '.join(chunk.files) or chunk.id} died."

@@ -178,10 +178,11 @@ class _Run:
 
     def _work_on(self, number: int, chunks: Sequence[Chunk], load: Load) -> bool:
         """Load what is missing of a slice; False where somebody else works on it."""
-        if not self._missing(chunks):
+        missing = self._missing(chunks)
+        if not missing:
             return True
         if self._claims is None:
-            self._load(self._missing(chunks), load)
+            self._load(missing, load)
             return True
         if not self._claims.take(number):
             return False

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import lakehouse
-from lakehouse.errors import ArgumentError
+from lakehouse.errors import ArgumentError, LakehouseError
 from lakehouse.ingest.backfill import batches
 
 NAME = "market_data.bars_1d"
@@ -110,6 +111,37 @@ def test_an_executor_that_forks_is_refused(lake: lakehouse.Lake, vendor: Vendor)
             lake.backfill(NAME, folder, executor=pool)
         with pytest.raises(ArgumentError, match="forks its processes"):
             lake.restate(NAME, folder, executor=pool)
+
+
+class Lossy(Executor):
+    """Loses the tasks of some files with an error of its own, as a cluster does whose worker dies."""
+
+    def __init__(self, *lost: str) -> None:
+        self.lost = lost
+
+    def submit(self, task: Any, chunk: Any, /) -> Future[Any]:  # type: ignore[override]
+        done = Future[Any]()
+        if chunk.files[0] in self.lost:
+            done.set_exception(EOFError("the worker is gone"))
+        else:
+            done.set_result(task(chunk))
+        return done
+
+
+def test_what_an_executor_loses_stops_no_other_chunk(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    folder = vendor(5)
+    report = lake.backfill(NAME, folder, executor=Lossy("S001.parquet", "S002.parquet"))
+    assert [failure.error for failure in report.failures] == [
+        "The executor failed with EOFError: the worker is gone"
+    ] * 2
+    assert (report.committed, staged(lake)) == (3, [])
+    assert lake.backfill(NAME, folder).committed == 2
+
+
+def test_an_executor_that_can_do_nothing_ends_the_run(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    folder = vendor(5)
+    with pytest.raises(LakehouseError, match="The executor failed with EOFError"):
+        lake.backfill(NAME, folder, executor=Lossy(*(file.name for file in folder.iterdir())))
 
 
 def test_no_workers_at_all_are_refused(lake: lakehouse.Lake, vendor: Vendor) -> None:
