@@ -82,6 +82,11 @@ class Journal:
         """Number of the last row that survives a crash of the machine."""
         return self._durable
 
+    @property
+    def last(self) -> int:
+        """Number of the last row that was taken; 0 for none."""
+        return self._next - 1
+
     def add(self, entry: Entry) -> int:
         """Append rows; readers see them now, or with the next group.
 
@@ -107,16 +112,22 @@ class Journal:
             return self._next - 1
 
     def wait(self, position: int) -> None:
-        """Return when all rows up to a position are durable.
+        """Return when all rows up to a position are durable; of rows that were not taken yet, at once.
 
         Raises:
             StorageError: the disk refused to write or flush them: nobody knows which of them survive.
         """
+        position = min(position, self.last)
+        if self._durable < position:
+            self.refuse_broken()  # before any lock, which a child that was forked may never get
+            self._wait(position)
+
+    def _wait(self, position: int) -> None:
         if self._thread is not None:
             with self._lock:
                 while self._durable < position and self._error is None:
                     self._settled.wait(_LOOK_SECONDS)
-        elif self._durable < position:
+        else:
             with self._flushing:
                 if self._durable < position:
                     self._flush()
@@ -129,7 +140,7 @@ class Journal:
         Raises:
             StorageError: the disk refused to write or flush them.
         """
-        self.wait(self._next - 1)
+        self.wait(self.last)
 
     def cut(self) -> Sequence[Path]:
         """Make all rows that were taken durable, and return the segments that hold them and no later ones.
@@ -138,7 +149,7 @@ class Journal:
             StorageError: the disk refused.
         """
         with self._flushing, self._lock:
-            self._refuse_broken()
+            self.refuse_broken()
             with self._translated(is_final=True):
                 self._write_group()
                 self._log.close_segment()
@@ -165,7 +176,7 @@ class Journal:
             self._came.notify_all()
         if self._thread is not None:
             self._thread.join()
-        self._refuse_broken()
+        self.refuse_broken()
         self.flush()
 
     def abandon(self) -> None:
@@ -181,11 +192,16 @@ class Journal:
         Raises:
             StorageError: the disk refused to flush, or the stream is closed.
         """
-        self._refuse_broken()
+        self.refuse_broken()
         if self._ended:
             raise StorageError("The stream is closed.", hint="Open another one: lake.stream(name).")
 
-    def _refuse_broken(self) -> None:
+    def refuse_broken(self) -> None:
+        """Raise if nobody knows what the disk has; it waits for nobody.
+
+        Raises:
+            StorageError: the disk refused to flush, or the log is that of the process that forked this one.
+        """
         if self._error is not None:
             raise StorageError(self._error.message, hint=self._error.hint) from self._error
 
@@ -219,7 +235,7 @@ class Journal:
     def _flush(self) -> None:
         """Flush what has come; by the thread that holds `_flushing`."""
         with self._lock, self._translated(is_final=True):
-            self._refuse_broken()
+            self.refuse_broken()
             self._write_group()
             file, last = self._log.file, self._next - 1
         with self._translated(is_final=True):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,7 +30,7 @@ from lakehouse.ingest.write import AlreadySealedError, Provenance, Sealed, commi
 from lakehouse.partitions.arrays import take_rows
 from lakehouse.partitions.keys import match
 from lakehouse.partitions.reading import to_reader_types
-from lakehouse.partitions.tail.folder import WATERMARK, segments_in, tail_folder, writers_in
+from lakehouse.partitions.tail.folder import WATERMARK, segment_first, segments_in, tail_folder, writers_in
 from lakehouse.partitions.tail.frames import Damage, Frame
 from lakehouse.partitions.tail.pieces import Piece
 from lakehouse.partitions.tail.segment import Segment
@@ -70,7 +71,7 @@ class Cut:
     offset: int
     """where the bytes begin"""
     length: int
-    """how many they are"""
+    """how many they are; 0 where rows are missing of which no byte is left"""
     is_torn: bool
     """the writer died within its last frame, which it had not acknowledged"""
 
@@ -105,6 +106,11 @@ class _Read:
     def last(self) -> int:
         """Number of the last row; 0 for none."""
         return self.frames[-1].first + self.frames[-1].rows - 1 if self.frames else 0
+
+    @property
+    def end(self) -> int:
+        """Where the last row ends in the file; 0 for none."""
+        return self.frames[-1].end if self.frames else 0
 
 
 def recover(target: Targets) -> list[Recovery]:
@@ -150,7 +156,7 @@ def seal_writer(target: Targets, writer: Writer, files: Sequence[Path] | None = 
         names = segments_in(str(writer.folder.parent), writer.id)
         files = [writer.folder / name for name in names]
     key = WATERMARK + writer.id
-    reads = [_read(file) for file in files]
+    reads = _with_holes([_read(file) for file in files], _watermark(table, key))
     rows, commit = 0, None
     last = max((each.last for each in reads), default=0)
     while last > (after := _watermark(table, key)):
@@ -177,6 +183,18 @@ def _read(file: Path) -> _Read:
         Cut(str(file), each.offset, each.length, each.is_torn) for each in found if isinstance(each, Damage)
     ]
     return _Read(file, segment, frames, cut)
+
+
+def _with_holes(reads: Sequence[_Read], after: int) -> Sequence[_Read]:
+    """Say which segments lack rows up to the next one: those were on the disk before it began."""
+    found = list(reads)
+    for place, (each, later) in enumerate(pairwise(reads)):
+        behind = segment_first(later.file.name) - 1
+        if each.segment is not None and behind > max(each.last, after):
+            hole = Cut(str(each.file), each.end, 0, is_torn=False)
+            cut = [replace(known, is_torn=False) for known in each.cut] or [hole]
+            found[place] = replace(each, cut=cut)
+    return found
 
 
 def _rows_above(reads: Iterable[_Read], after: int, schema: TableSchema) -> pa.Table:

@@ -33,7 +33,7 @@ class StreamSettings:
     """How a stream keeps its rows.
 
     Raises:
-        ArgumentError: a number is not above zero, or the durability is unknown.
+        ArgumentError: a number is none, or not above zero, or the durability is unknown.
     """
 
     durability: Durability = "each"
@@ -55,8 +55,9 @@ class StreamSettings:
                 f"Unknown durability {self.durability!r}.", hint=f"Use one of {', '.join(DURABILITIES)}."
             )
         for name in ("seal_rows", "seal_seconds", "unsealed_bytes", "segment_bytes"):
-            if not getattr(self, name) > 0:
-                raise ArgumentError(f"{name} must be above zero, got {getattr(self, name)!r}.")
+            given = getattr(self, name)
+            if not isinstance(given, int | float) or not given > 0:
+                raise ArgumentError(f"{name} must be a number above zero, got {given!r}.")
 
 
 class Stream:
@@ -155,7 +156,7 @@ class Stream:
         """
         if self._journal.unsealed_bytes > self._settings.unsealed_bytes:
             self._wait_for_room()
-        position = 0
+        position = self._journal.last
         for entry in self._packer.entries(rows):
             position = self._journal.add(entry)
         if self._oldest is None:
@@ -215,6 +216,7 @@ class Stream:
             StorageError: the disk refused.
             ConflictError: other writers won every attempt; the rows stay in the tail.
         """
+        self._journal.refuse_broken()  # before the lock, which a child that was forked may never get
         with self._sealing:
             begun = time.monotonic()
             closed = self._journal.cut()

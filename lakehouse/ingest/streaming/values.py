@@ -89,11 +89,13 @@ def as_frame(row: Mapping[str, Any], schema: TableSchema) -> pa.Table:
     """Return a row as a frame for the gate; numbers that stand for times are nanoseconds.
 
     Raises:
-        SchemaError: a value can not be held by Arrow.
+        SchemaError: a name is no text, or a value can not be held by Arrow.
     """
     times = {column.name for column in schema.columns if column.type.startswith("timestamp")}
     columns = {}
     for name, value in row.items():
+        if not isinstance(name, str):
+            raise SchemaError(f"A row names its columns as text, got {name!r:.200}.")
         try:
             columns[name] = _times(value) if name in times and _is_instant(value) else pa.array([value])
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -6,12 +6,14 @@ Not in the cache, which is safe to delete: a tail holds rows that were acknowled
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sys
 from functools import lru_cache
 from pathlib import Path
 
+from lakehouse.errors import NotFoundError
 from lakehouse.store import Store
 from lakehouse.store.local import LocalStore
 
@@ -28,13 +30,17 @@ def tail_folder(store: Store, table_path: str) -> str:
     """Return the folder of a table's writers, whether it is there or not."""
     if isinstance(store, LocalStore):
         return os.path.join(os.path.abspath(store.url), table_path, TAIL)  # noqa: PTH100, PTH118 - on the path of reads
-    bucket = hashlib.sha256(store.url.encode()).hexdigest()[:32]
+    bucket = hashlib.sha256(f"{_lake_in(store)} {store.url}".encode()).hexdigest()[:32]
     return str(_local_tails() / bucket / table_path / TAIL)
 
 
-def is_local(store: Store) -> bool:
-    """Say whether the tail lies on this machine alone, although the lake does not."""
-    return not isinstance(store, LocalStore)
+@lru_cache(maxsize=256)
+def _lake_in(store: Store) -> str:
+    """Return the id of a lake: those of two servers, or a lake and its successor, may share a URL."""
+    try:
+        return str(json.loads(store.get("catalog/lake.json"))["id"])
+    except NotFoundError:
+        return ""
 
 
 def writers_in(folder: str) -> list[str]:
@@ -56,6 +62,11 @@ def segments_in(folder: str, writer: str) -> list[str]:
 def segment_name(first: int, salt: int) -> str:
     """Return the name of a segment: no other one ever gets it."""
     return f"{first:020d}-{salt:08x}.log"
+
+
+def segment_first(name: str) -> int:
+    """Return the number of the first row of a segment."""
+    return int(name[:20])
 
 
 def _local_tails() -> Path:

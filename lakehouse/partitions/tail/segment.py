@@ -147,10 +147,7 @@ def read_header(data: memoryview, file: str) -> tuple[SegmentHeader, int]:
     except struct.error:
         magic, size, text, check = b"", 0, b"", 1
     if magic != _MAGIC or crc32(text) != check:
-        raise IntegrityError(
-            f"The header of the segment {file} is damaged.",
-            hint="`lake seal` puts it aside; what else the tail holds is read without it.",
-        )
+        raise _damaged(file)
     document = json.loads(text)
     if document["format"] != FORMAT:
         raise LakehouseError(
@@ -158,6 +155,13 @@ def read_header(data: memoryview, file: str) -> tuple[SegmentHeader, int]:
             hint="A newer quant-lakehouse wrote it: upgrade.",
         )
     return _header(document), size
+
+
+def _damaged(file: str) -> IntegrityError:
+    return IntegrityError(
+        f"The header of the segment {file} is damaged.",
+        hint="`lake seal` puts it aside; what else the tail holds is read without it.",
+    )
 
 
 def create_segment(folder: Path, temporary: Path, name: str, header: bytes) -> Path:
@@ -192,9 +196,12 @@ def map_file(file: str) -> mmap.mmap:
 
     Raises:
         FileNotFoundError: there is none.
+        IntegrityError: it is empty, which no file of a tail ever was.
     """
     handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
+        if not os.fstat(handle).st_size:
+            raise _damaged(file)
         return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(handle)

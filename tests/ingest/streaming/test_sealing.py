@@ -149,3 +149,21 @@ def test_the_tail_of_a_lake_in_a_bucket_is_local_until_it_is_sealed(
         stream.write(remote.tick(1))
     assert remote.version() == [0, 1]
     assert not any("_tail" in entry.path for entry in lake.store.list("partitions"))
+
+
+def test_a_lake_that_is_made_anew_in_a_bucket_gets_no_rows_of_its_predecessor(
+    s3_server: S3Server, ticks: Ticks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the lake of another server with a bucket of this name."""
+    for name, value in {**s3_server.environment, "LAKEHOUSE_TAILS": str(tmp_path / "tails")}.items():
+        monkeypatch.setenv(name, value)
+    url = f"s3://{s3_server.new_bucket()}/lake"
+    for made in range(2):
+        remote = Ticks(lakehouse.open(url, create=True))
+        remote.lake.create(ticks.product.contract)
+        assert (remote.lake.seal(), remote.tail()) == ([], [])
+        stream = remote.lake.stream(remote.name)
+        stream.write(remote.tick(made))
+        stream.abandon()  # as if its process had died
+        for entry in list(remote.lake.store.list("")):
+            remote.lake.store.delete(entry.path)

@@ -126,10 +126,11 @@ def test_rows_seal_by_time(ticks: Ticks) -> None:
         ({"venues": "N"}, "unknown 'venues'"),
         ({"size": 2_000_000}, "'sane_size' of market_data.ticks, which rejects"),
         ({"price": object()}, "'price' got <object"),
+        ({1: 2}, "names its columns as text, got 1"),
     ],
 )
 def test_a_row_that_does_not_fit_is_refused_and_not_taken(
-    ticks: Ticks, changed: dict[str, Any], message: str
+    ticks: Ticks, changed: dict[Any, Any], message: str
 ) -> None:
     with ticks.lake.stream(ticks.name) as stream:
         stream.write(ticks.tick(0))
@@ -200,7 +201,11 @@ def test_a_block_that_raises_seals_what_came_before(ticks: Ticks) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"durability": "all"}, "Unknown durability 'all'"), ({"seal_rows": 0}, "seal_rows must be above zero")],
+    [
+        ({"durability": "all"}, "Unknown durability 'all'"),
+        ({"seal_rows": 0}, "seal_rows must be a number above zero"),
+        ({"seal_seconds": "5"}, "seal_seconds must be a number above zero, got '5'"),
+    ],
 )
 def test_settings_are_checked(ticks: Ticks, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
@@ -210,6 +215,20 @@ def test_settings_are_checked(ticks: Ticks, settings: dict[str, Any], message: s
 def test_an_unknown_product_is_named(ticks: Ticks) -> None:
     with pytest.raises(NotFoundError, match=r"market_data\.tick"):
         ticks.lake.stream("market_data.tick")
+
+
+def test_a_write_of_no_rows_tells_the_position_of_the_last_one(ticks: Ticks) -> None:
+    with ticks.lake.stream(ticks.name) as stream:
+        assert stream.write(ticks.frame([])) == 0
+        assert stream.write(ticks.frame([0, 1])) == 2
+        assert stream.write(ticks.frame([])) == 2
+
+
+@pytest.mark.parametrize("durability", ["each", "group"])
+def test_nobody_waits_for_rows_that_were_not_written(ticks: Ticks, durability: Any) -> None:
+    with ticks.lake.stream(ticks.name, durability=durability) as stream:
+        stream.wait(stream.write(ticks.tick(0)) + 1)
+        assert stream.durable == 1
 
 
 def test_the_callers_rows_and_frames_are_not_changed(ticks: Ticks) -> None:
