@@ -30,13 +30,14 @@ def read_sample(path: str, *, time_zone: str | None, name_as_symbol: bool) -> pa
     """
     import pyarrow as pa
 
+    from lakehouse.ingest.sources.remote import shown
     from lakehouse.ingest.sources.unpack import bare_stem, unpack
 
     file = Path(path)
     try:
         payload = unpack(file.name, file.read_bytes())[0]
     except OSError as error:
-        raise SourceError(f"Can not open {path}: {error.strerror or error}.") from error
+        raise SourceError(f"Can not open {shown(path)}: {error.strerror or error}.") from error
     try:
         table = _read(payload)
     except (pa.ArrowException, OSError) as error:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from lakehouse.errors import ArgumentError
 
@@ -20,6 +20,7 @@ _KINDS: dict[str, Kind] = {
     "sqlite": "sqlite",
 }
 _SCHEME = re.compile(r"([A-Za-z]+):(.*)", re.DOTALL)
+_QUERY = re.compile(r"\?(?=[A-Za-z_]+=)")
 _PUBLIC_OPTIONS = ("host", "port", "dbname", "connect_timeout", "sslmode", "application_name", "options")
 
 
@@ -76,17 +77,20 @@ def _file(kind: Kind, rest: str) -> Address:
 
 
 def _server(rest: str) -> Address:
-    uri = f"postgresql:{rest}"
-    try:
-        parts = urlsplit(uri)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    except ValueError:
+    """Take an address apart so that nothing before the last '@' is shown: passwords hold '#', '/' and '?'."""
+    if not rest.startswith("//"):
         raise ArgumentError(
             "The address of the database is no URI.", hint="Write postgresql://user:password@host:5432/base."
-        ) from None
-    login, _, place = parts.netloc.rpartition("@")
+        )
+    main, *query = _QUERY.split(rest[2:], maxsplit=1)
+    login, _, place = main.rpartition("@")
+    host, slash, base = place.partition("#")[0].partition("/")
+    options = dict(parse_qsl("".join(query), keep_blank_values=True))
     hidden = [value for name, value in options.items() if name not in _PUBLIC_OPTIONS]
-    raw = [part for part in (login, login.partition(":")[2], *hidden) if part]
+    password = login.partition(":")[2]
+    # libpq ends a login at the first '@' or '/', takes the rest for the host, and repeats it.
+    raw = [part for part in (login, password, *re.split("[@/]", password), *hidden) if part]
     secrets = {text for part in raw for text in (part, unquote(part))}
-    shown = f"postgresql://{place or options.get('host', '')}{parts.path}"
+    uri = f"postgresql:{rest}"
+    shown = f"postgresql://{host or options.get('host', '')}{slash}{base}"
     return Address("postgresql", uri, shown, tuple(sorted(secrets | {uri}, key=len, reverse=True)))

@@ -238,6 +238,8 @@ def test_no_message_and_no_record_shows_the_password(postgres: Server, tmp_path:
         f"postgresql://me:{PASSWORD}@[::1/base",
         f"mysql://me:{PASSWORD}@host/base",
         f"host=localhost password={PASSWORD}",
+        f"postgresql:host=localhost password={PASSWORD}",
+        *(f"postgresql://me:a{odd}{PASSWORD}@127.0.0.1:9/base?sslmode=disable" for odd in "#/?@%:"),
     ],
 )
 def test_an_address_that_fails_is_not_repeated(uri: str) -> None:
