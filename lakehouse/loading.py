@@ -74,7 +74,8 @@ class Loading:
                 such as a Dask client's, whose workers reach the lake and the source under the same names.
             workers: how many threads or processes, or how many the executor has; None for one a core.
             policy: rate limit, retries and circuit breaker of the source; None for none.
-            only: "failed" for those chunks alone that failed in an earlier run.
+            only: "failed" for those chunks alone that failed in an earlier run; the only chunk of a source is
+                tried again in any case.
             progress: called after every chunk that was read, and after every commit.
             author: who; empty for user@host.
             message: why.
@@ -82,7 +83,8 @@ class Loading:
         Raises:
             SourceError: the source has no readable chunk.
             NotFoundError: there is no such product or calendar, or no source of that name.
-            ArgumentError: an option can not mean anything, or a recipe came with a source that is open.
+            ArgumentError: an option can not mean anything, a recipe came with a source that is open, a source
+                can not be sent to another process, or an executor forks: its processes would wait for ever.
             MissingExtraError: the calendar or the retries need a library that is not installed.
             LakehouseError: every worker process died, or one of the executor's; what was committed stays.
 

@@ -50,8 +50,10 @@ def test_the_status_keeps_why_a_chunk_failed_until_it_is_loaded(empty: Run, vend
 
 
 def test_only_what_failed_before_is_tried_again(empty: Run, vendor: Path) -> None:
-    report = empty("backfill", BARS, vendor, "--retry-failed", "--json").json
-    assert (report["committed"], report["skipped"], report["versions"]) == (0, 2, [])
+    reply = empty("backfill", BARS, vendor, "--retry-failed", "--json")
+    report = reply.json
+    assert (reply.code, report["committed"], report["skipped"], report["pending"]) == (1, 0, 0, 2)
+    assert "2 not tried" in empty("backfill", BARS, vendor, "--retry-failed").out
 
 
 def test_restate_replaces_a_range(empty: Run, vendor: Path) -> None:

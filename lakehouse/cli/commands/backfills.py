@@ -25,7 +25,7 @@ of a source that `lake sources` lists. Columns are matched by name; a recipe (a 
 or the name of a shipped one) says what the headers do not. What is in the product already is
 skipped: an interrupted run goes on where it stopped, a repeated one writes nothing, and several
 processes that run the same command share the work. The exit code is 0 when every chunk is in the
-product, 1 when some could not be loaded, and 130 after ctrl-C."""
+product, 1 when some are not, and 130 after ctrl-C."""
 _STATUS_NOTES = """\
 Running are the chunks that a living process has claimed; failed are those that could not be
 loaded, each with its newest error: lake backfill PRODUCT SOURCE --retry-failed."""
@@ -217,6 +217,8 @@ def _report(report: BackfillReport) -> Reply:
     chunks = (
         f"{report.chunks} planned, {report.committed} loaded, {report.skipped} there already, {failed} failed"
     )
+    if report.pending:
+        chunks += f", {report.pending} not tried"
     facts = Facts(
         {
             "product": report.product,

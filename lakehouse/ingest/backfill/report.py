@@ -66,7 +66,9 @@ class BackfillReport:
     committed: int = 0
     """by this run"""
     skipped: int = 0
-    """committed by another run, before this one or beside it; with `only="failed"` also what did not fail"""
+    """committed by another run, before this one or beside it"""
+    pending: int = 0
+    """not in the product, and not tried, since `only="failed"` asked for others"""
     rows_in: int = 0
     """rows read"""
     accepted: int = 0
@@ -95,7 +97,7 @@ class BackfillReport:
     @property
     def ok(self) -> bool:
         """Whether every chunk of the plan is in the product."""
-        return not self.failures
+        return not self.failures and not self.pending
 
 
 def sums(counts: list[dict[str, int]]) -> dict[str, int]:

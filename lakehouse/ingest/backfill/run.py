@@ -74,7 +74,7 @@ def backfill(
     if settings.only not in ("pending", "failed"):
         raise ArgumentError(f"only must be 'pending' or 'failed', got {settings.only!r}.")
     run = _Run(table, contract, plan, settings, replace(provenance, source=source.name))
-    wanted = {chunk.id for chunk in plan.pending if settings.only == "pending" or chunk.id in plan.failed}
+    wanted = _wanted(plan, settings.only)
     if wanted:
         task = Task(source, contract, table.store, table.path, settings.policy)
         if settings.executor in (None, "threads"):
@@ -84,6 +84,12 @@ def backfill(
             staged = task.staged_by(session_of(table.store).intend(table.path))
             _work_staged(run, wanted, task, staged, settings)
     return run.report()
+
+
+def _wanted(plan: BackfillPlan, only: str) -> set[str]:
+    """Return the ids of the chunks to load. How the only chunk of a plan went before, no document tells."""
+    every = only == "pending" or len(plan.chunks) == 1
+    return {chunk.id for chunk in plan.pending if every or chunk.id in plan.failed}
 
 
 def _work_staged(run: _Run, wanted: Collection[str], task: Task, staged: Task, settings: Settings) -> None:
@@ -117,12 +123,15 @@ class _Run:
         self._commits: list[Commit] = []
         self._failures: dict[str, ChunkFailure] = {}
         self._waiting: set[str] = set()
+        self._pending = len(plan.pending)
+        """chunks that are not in the product and not to be loaded"""
         # A plan of one chunk has nothing to share, and whoever ran it knows how it went: no document.
         self._claims = Claims(table.store, plan.id, table.path) if len(plan.chunks) > 1 else None
 
     def work(self, wanted: Collection[str], load: Load) -> None:
         """Load the chunks that are wanted, slice by slice, until none is missing."""
         self._waiting = set(wanted)
+        self._pending -= len(self._waiting)
         self._bytes = sum(chunk.bytes for chunk in self._plan.chunks if chunk.id in wanted)
         if self._claims is not None:
             self._publish_plan()
@@ -152,6 +161,7 @@ class _Run:
             chunks=len(self._plan.chunks),
             committed=self._committed,
             skipped=self._skipped,
+            pending=self._pending,
             **totals,
             rules=sums([dict(commit.quarantine.rules) for commit in self._commits if commit.quarantine]),
             warnings=sums([dict(commit.warnings) for commit in self._commits]),
@@ -173,8 +183,9 @@ class _Run:
 
     @property
     def _skipped(self) -> int:
-        """How many chunks are in the product through others, or were not wanted."""
-        return len(self._plan.chunks) - self._committed - len(self._failures) - len(self._waiting)
+        """How many chunks are in the product through others."""
+        told = self._committed + len(self._failures) + len(self._waiting) + self._pending
+        return len(self._plan.chunks) - told
 
     def _work_on(self, number: int, chunks: Sequence[Chunk], load: Load) -> bool:
         """Load what is missing of a slice; False where somebody else works on it."""

@@ -102,8 +102,21 @@ def test_a_plan_of_one_chunk_leaves_no_document(lake: lakehouse.Lake, vendor: Ve
 def test_what_did_not_fail_is_left_alone_where_only_failures_are_asked_for(
     lake: lakehouse.Lake, vendor: Vendor
 ) -> None:
-    report = lake.backfill(NAME, vendor(3), only="failed")
-    assert (report.ok, report.committed, report.skipped, lake[NAME].rows) == (True, 0, 3, 0)
+    folder = vendor(3)
+    report = lake.backfill(NAME, folder, only="failed")
+    assert (report.ok, report.committed, report.skipped, report.pending) == (False, 0, 0, 3)
+    assert lake[NAME].rows == 0
+    lake.backfill(NAME, folder)
+    report = lake.backfill(NAME, folder, only="failed")
+    assert (report.ok, report.skipped, report.pending) == (True, 3, 0)
+
+
+def test_the_only_chunk_that_failed_is_tried_again(lake: lakehouse.Lake, vendor: Vendor) -> None:
+    """A plan of one chunk keeps no document that tells that it failed."""
+    source = Flaky(vendor(1), broken=["S000.parquet"])
+    assert not lake.backfill(NAME, source).ok
+    source.broken = set()
+    assert lake.backfill(NAME, source, only="failed").committed == 1
 
 
 def test_a_policy_asks_again(lake: lakehouse.Lake, vendor: Vendor) -> None:
