@@ -54,8 +54,8 @@ class RowPacker:
                 fixed, texts, candidate = packed
                 latest = [] if candidate is None else [candidate]
                 return [Entry(ROWS, 1, [fixed], [texts], len(fixed) + len(texts), latest)]
-        elif isinstance(rows, Sequence) and rows and all(isinstance(row, Mapping) for row in rows):
-            return [self._many(rows)]
+        elif _are_rows(rows):
+            return [self._many(rows)] if rows else []
         return list(self._batches(rows))
 
     def _packed(self, row: Mapping[str, Any]) -> Packed | None:
@@ -134,6 +134,12 @@ class RowPacker:
         ]
         numbered = zip(picked.tolist(), packed, strict=True)
         return [candidate.at(number) for number, (_, _, candidate) in numbered if candidate is not None]
+
+
+def _are_rows(rows: Any) -> bool:
+    if isinstance(rows, str | bytes) or not isinstance(rows, Sequence):
+        return False
+    return all(isinstance(row, Mapping) for row in rows)
 
 
 def _is_column(value: object) -> bool:
