@@ -23,12 +23,14 @@ class Book:
         >>> book = Book(depth=2)
         >>> [book.set("bid", price, "1.0") for price in ("99.0", "101.0", "100.0")]
         ['add', 'add', 'add']
+        >>> book.cut("bid")
+        [('99.0', '1.0')]
         >>> book.best("bid", 5)
         [('101.0', '1.0'), ('100.0', '1.0')]
     """
 
     def __init__(self, depth: int) -> None:
-        """Begin empty; `depth` is what the feed maintains, as it says nothing when a level falls out."""
+        """Begin empty; `depth` is what the feed maintains."""
         self._depth = depth
         self._sides: dict[Side, _Levels] = {"bid": _Levels(-1), "ask": _Levels(1)}
 
@@ -38,9 +40,11 @@ class Book:
         if float(size) == 0:
             levels.remove(price)
             return "delete"
-        known = levels.put(price, size)
-        levels.cut(self._depth)
-        return "change" if known else "add"
+        return "change" if levels.put(price, size) else "add"
+
+    def cut(self, side: Side) -> list[Level]:
+        """Remove the levels beyond the depth, and return them: the feed says nothing more of them."""
+        return self._sides[side].cut(self._depth)
 
     def best(self, side: Side, count: int) -> list[Level]:
         """Return up to `count` levels, from the best."""
@@ -69,9 +73,10 @@ class _Levels:
         if self._levels.pop(rank, None) is not None:
             del self._order[bisect_left(self._order, rank)]
 
-    def cut(self, depth: int) -> None:
-        while len(self._order) > depth:
-            del self._levels[self._order.pop()]
+    def cut(self, depth: int) -> list[Level]:
+        worst = self._order[depth:]
+        del self._order[depth:]
+        return [self._levels.pop(rank) for rank in worst]
 
     def first(self, count: int) -> list[Level]:
         return [self._levels[rank] for rank in islice(self._order, count)]

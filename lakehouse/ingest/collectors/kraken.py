@@ -22,7 +22,8 @@ class KrakenBooks:
     """The books of some pairs, as rows of the starter contract `market_data.order_book`.
 
     A snapshot is a `clear` and its levels as `snapshot`, all at the newest time in it; a change is `add`,
-    `change` or `delete` at the time of the exchange. Where a checksum does not agree, the book is cleared and
+    `change` or `delete` at the time of the exchange, `delete` also of a level that is pushed beyond the
+    depth, of which the exchange says nothing more. Where a checksum does not agree, the book is cleared and
     asked for anew, and its changes are left out until it is there.
     """
 
@@ -68,8 +69,11 @@ class KrakenBooks:
                 yield _row(pair, newest, "snapshot", receive_ns, _SIDES[key], price, size)
         elif pair in self._books:
             for key, (price, size, time, *_) in _levels(changes):
-                action = self._books[pair].set(_SIDES[key], price, size)
-                yield _row(pair, _nanoseconds(time), action, receive_ns, _SIDES[key], price, size)
+                side, when = _SIDES[key], _nanoseconds(time)
+                action = self._books[pair].set(side, price, size)
+                yield _row(pair, when, action, receive_ns, side, price, size)
+                for gone, _ in self._books[pair].cut(side):
+                    yield _row(pair, when, "delete", receive_ns, side, gone, "0")
 
     def _request(self, event: str, pairs: Sequence[str]) -> str:
         subscription = {"name": "book", "depth": self._depth}

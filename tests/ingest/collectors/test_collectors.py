@@ -111,6 +111,17 @@ def test_a_book_whose_checksum_fails_is_cleared_and_asked_for_anew() -> None:
     assert [row["action"] for row in feed.take(SNAPSHOT, 7).rows] == ["clear", "snapshot", "snapshot"]
 
 
+def test_a_level_that_is_pushed_beyond_the_depth_is_deleted_in_the_rows_too() -> None:
+    """Kraken says nothing more of it, so a book that is rebuilt from rows would keep it for ever."""
+    feed = KrakenBooks(["A/B"], depth=1)
+    rows = feed.take(SNAPSHOT, 7).rows + feed.take('[1,{"a":[["100.5","3.0","6.0"]]},"book-1","A/B"]', 7).rows
+    told = [(row["action"], row["price"], row["time"]) for row in rows[-2:]]
+    assert told == [("add", 100.5, 6_000_000_000), ("delete", 101.0, 6_000_000_000)]
+    book = feed.book("A/B")
+    assert book is not None
+    assert book.best("ask", 9) == [("100.5", "3.0")]
+
+
 def test_a_connection_that_breaks_is_made_anew_with_a_new_snapshot(lake: lakehouse.Lake) -> None:
     """The server ends the first session as a restart does, and the second one for good."""
 
@@ -158,6 +169,7 @@ def test_what_kraken_does_not_document_or_refuses_is_said(text: str, message: st
 def test_a_book_keeps_the_best_levels_and_says_what_a_change_did() -> None:
     book = Book(depth=2)
     assert [book.set("ask", price, "1") for price in ("3", "1", "2")] == ["add", "add", "add"]
+    assert book.cut("ask") == [("3", "1")]
     assert book.best("ask", 9) == [("1", "1"), ("2", "1")]
     assert (book.set("ask", "1", "5.0"), book.set("ask", "2", "0.0"), book.set("ask", "8", "0")) == (
         "change",
