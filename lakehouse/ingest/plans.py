@@ -63,8 +63,7 @@ class Plan:
     """Rows to write and files to take out."""
 
     rows: pa.Table | Iterator[pa.Table]
-    """stored schema with sequence, as `write_data_files` takes it; the kept rows of removed files among them.
-    Or such tables, one after another, where all together are too many for the memory"""
+    """as `write_data_files` takes them, kept rows of removed files among them; several where memory is short"""
     scope: Scope
     """what the plan depends on"""
     accepted: int = 0
