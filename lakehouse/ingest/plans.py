@@ -340,8 +340,7 @@ def stored_in(state: TableState, scope: Scope) -> pa.Table:
 
 def _stored_counts(state: TableState, rows: pa.Table, scope: Scope) -> npt.NDArray[np.int32]:
     """Return for each row how far the ranks of its (symbol, time) are taken by stored rows."""
-    old = stored_in(state, scope)
-    key = [name for name in (state.schema.symbol, state.schema.time) if name]
+    old, key = stored_in(state, scope), [name for name in (state.schema.symbol, state.schema.time) if name]
     if not old.num_rows or not key:
         taken = 0 if not old.num_rows else int(integers(old.column(SEQUENCE)).max()) + 1
         return np.full(rows.num_rows, taken, np.int32)
