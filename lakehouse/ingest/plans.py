@@ -63,7 +63,7 @@ class Plan:
     """Rows to write and files to take out."""
 
     rows: pa.Table | Iterator[pa.Table]
-    """as `write_data_files` takes them, kept rows of removed files among them; several where memory is short"""
+    """as `write_data_files` takes them, kept rows of removed files among them; several if memory is short"""
     scope: Scope
     """what the plan depends on"""
     accepted: int = 0
