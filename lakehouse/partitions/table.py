@@ -116,7 +116,7 @@ class Table:
         return self._refresh().state
 
     def at(self, version: int) -> TableState:
-        """Return an old version.
+        """Return a version, of the caller alone: its files are held for as long as it is in use.
 
         Raises:
             NotFoundError: there is no such version.
@@ -126,10 +126,10 @@ class Table:
             raise NotFoundError(
                 f"{self.name} has no version {version}: its versions are 0 to {head.version}."
             )
-        if version == head.version:
-            return head
-        known = self._states.of(version, replay.entry_path(self.path, version), lambda: self._old(version))
-        return replace(known)  # of the caller alone: its files are held for as long as it is in use
+        if version != head.version:
+            entry = replay.entry_path(self.path, version)
+            return replace(self._states.of(version, entry, lambda: self._old(version)))
+        return replace(head)
 
     def _old(self, version: int) -> TableState:
         found = replay.advance(replay.from_checkpoint(self._blank, until=version), until=version)

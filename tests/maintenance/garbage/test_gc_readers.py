@@ -211,6 +211,19 @@ def test_a_process_that_waits_with_an_old_contract_holds_no_old_version(
     assert collect().deleted_files == 8
 
 
+@pytest.mark.parametrize("by", ["version", "time"])
+def test_a_process_that_waits_does_not_hold_what_was_the_head_when_it_was_asked_for(
+    lake: lakehouse.Lake, root: Path, collect: Act, frame: Act, by: str
+) -> None:
+    """The table itself once kept it in use, until somebody asked it for a later head."""
+    idle = lakehouse.open(root)
+    newest = lake[NAME].history()[0]
+    assert len(idle[NAME].read(**{by: getattr(newest, by)})) == 4
+    lake[NAME].upsert(frame(3.0))
+    session_of(idle.store).renew()
+    assert collect().deleted_files == 8
+
+
 def test_the_renewal_that_a_listing_may_have_begun_with_stays_for_a_beat(
     lake: lakehouse.Lake, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
