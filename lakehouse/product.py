@@ -6,9 +6,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.cached import cached_property
 from lakehouse.catalog.session import session_of
 from lakehouse.errors import ArgumentError, NotFoundError
 from lakehouse.times import to_nanoseconds

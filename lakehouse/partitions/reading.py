@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.arrays import dictionary_array, empty_table, integers
 from lakehouse.partitions.blocks import Columns, Kept, cut_blocks, decode_blocks
 from lakehouse.partitions.gathering import gather, symbol_text

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.footers import Footer
 from lakehouse.partitions.index.answers import Runs

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lakehouse.cached import cached_property
 from lakehouse.names import ProductName
 from lakehouse.partitions.file_list import Files
 from lakehouse.partitions.layout import Layout

@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.cached import cached_property
 from lakehouse.errors import AlreadyExistsError, IntegrityError, NotFoundError, StorageError
 from lakehouse.names import ProductName
 from lakehouse.partitions import delta_log as log

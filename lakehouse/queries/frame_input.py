@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions.arrays import int64_array, integers, take_rows
 from lakehouse.partitions.sorting import Symbols, sort_order

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.errors import ArgumentError
 from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import run_starts

@@ -16,13 +16,13 @@ import struct
 import sys
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.columns.checksum import checksum
 
 Integers = npt.NDArray[np.int64]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.footers import Footer, Integers, footer_of
 from lakehouse.partitions.index.columns import DamagedIndexError
 from lakehouse.partitions.index.part import Texts

@@ -10,12 +10,12 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.arrays import distinct
 from lakehouse.partitions.index.columns import Array, Columns, Integers
 from lakehouse.partitions.segments import hex_digests

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.file_list import FileList
 from lakehouse.partitions.index import storage
 from lakehouse.partitions.index.build import part_of

@@ -11,13 +11,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.sorting import rows_of
 from lakehouse.schema import TableSchema, stored_type
 

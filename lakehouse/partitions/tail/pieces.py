@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.partitions.arrays import Integers, int64_array, times_of
 from lakehouse.partitions.tail.ends import Ends
 from lakehouse.partitions.tail.packing import Booleans, Rows

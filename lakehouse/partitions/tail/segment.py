@@ -8,7 +8,6 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -16,6 +15,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.cached import cached_property
 from lakehouse.errors import IntegrityError, LakehouseError
 from lakehouse.partitions.tail.frames import (
     BATCH,
