@@ -72,11 +72,15 @@ def load(store: Store, table_path: str) -> replay.Snapshot | None:
     for name in storage.names_in(folder):
         with suppress(OSError, ValueError, KeyError, TypeError, DamagedIndexError, NotFoundError):
             note = storage.read_note(folder, name)
-            if note["table"] == table_path and note["mark"] == mark_of(store, table_path, note["version"]):
-                found = _opened(store, folder, note)
-                with suppress(OSError):  # of another user, or on a disk that takes nothing
-                    os.utime(folder)
-                return found
+            if note["table"] != table_path:
+                continue
+            if note["mark"] != mark_of(store, table_path, note["version"]):  # of a lake that lay here before
+                storage.delete_part(folder, name)
+                continue
+            found = _opened(store, folder, note)
+            with suppress(OSError):  # of another user, or on a disk that takes nothing
+                os.utime(folder)
+            return found
     return None
 
 
@@ -167,7 +171,7 @@ def _done(part: Part, state: TableState) -> Mapping[str, int]:
 def _is_due(files: Lists, version: int) -> bool:
     if not files.slices:
         return len(files.added) > 0  # also of a short log: every later process of this machine is spared it
-    since = version - int(files.slices[-1].part.notes["version"])
+    since = version - _version_of(files)
     return since >= EVERY or len(files.added) >= MANY
 
 
@@ -188,8 +192,8 @@ def _kept(current: replay.Snapshot, *, writer: bool) -> replay.Snapshot:
     state, table = current.state, replay.table_path(current.state.name, current.state.major)
     files, folder = LiveFiles.of(state.files).now, folder_of(state.store, table)
     found = load(state.store, table) if _newer(folder, files) else None
-    if found is not None and found.state.version <= state.version:  # another process has done the work
-        return replay.advance(found, until=state.version)
+    if found is not None and _version_of(files) < found.state.version <= state.version:
+        return replay.advance(found, until=state.version)  # another process has done the work
     slices = _compacted(files, _footers(state, list(files.added.values()), writer=writer))
     ends = _ends_of(state.store, replay.entry_path(table, state.version))
     if not _is_entry_of(state, ends[1]):  # somebody put another log there since this process read it
@@ -231,8 +235,13 @@ def _is_entry_of(state: TableState, head: bytes) -> bool:
 
 def _newer(folder: Path, files: Lists) -> str | None:
     """Return the name of an index that is newer than the one that the files rest on."""
-    own = int(files.slices[-1].part.notes["version"]) if files.slices else -1
+    own = _version_of(files)
     return next((name for name in storage.names_in(folder) if int(name[:20]) > own), None)
+
+
+def _version_of(files: Lists) -> int:
+    """Return the version of the index on which files rest; -1 where there is none."""
+    return int(files.slices[-1].part.notes["version"]) if files.slices else -1
 
 
 def _compacted(files: Lists, footers: Mapping[str, Footer]) -> list[Slice]:

@@ -297,6 +297,23 @@ def test_old_indexes_are_deleted(lake: Path, cache: Path) -> None:
     assert fresh.transactions == {f"{number}": 140 - 119 + number for number in range(120)}
 
 
+def test_the_index_of_a_lake_that_lay_here_before_goes(tmp_path: Path) -> None:
+    """It stood for a newer one that another process had made: each look at the head replayed the log."""
+    for commits in (40, 2 * indexed.EVERY):
+        root = tmp_path / "again"
+        shutil.rmtree(root, ignore_errors=True)
+        table = table_of(root, LAYOUTS[0])
+        commit(table, rows(("A", 1, 1.0)))
+        for number in range(commits):
+            change = Change(transactions={f"{commits}-{number}": 0})
+            table.commit(table.head(), change, Commit("", 0, "x", "", id=f"{commits}-{number}"))
+            table.head()
+    found = indexed.load(table.store, table.path)
+    assert found is not None
+    assert 0 <= table.head().version - found.state.version < indexed.EVERY
+    assert found.state.digest == table.at(found.state.version).digest
+
+
 def test_the_indexes_of_all_tables_have_a_bound(
     lake: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
