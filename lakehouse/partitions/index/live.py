@@ -55,7 +55,7 @@ class Lists:
     def walk(self) -> Iterator[DataFile]:
         """Yield the facts of every file."""
         for part, dead in self.slices:
-            yield from (part.file(number) for number in range(part.count) if number not in dead)
+            yield from (file for number, file in enumerate(part.files()) if number not in dead)
         yield from self.added.values()
 
     def total(self, fact: str) -> int:
