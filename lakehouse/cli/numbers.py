@@ -23,10 +23,7 @@ def share(text: str) -> float:
     Raises:
         ArgumentTypeError: it is none.
     """
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
+    number = _number(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return number
@@ -38,10 +35,15 @@ def megabytes(text: str) -> int:
     Raises:
         ArgumentTypeError: it is none.
     """
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
+    number = _number(text)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of megabytes above 0")
     return max(1, int(number * 1_000_000))
+
+
+def _number(text: str) -> float:
+    """Return what a text says; NaN, which lies in no range, where it says no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -11,24 +11,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lakehouse.ingest.polars_types import POLARS_TYPES
 from lakehouse.ingest.rules.arguments import FLOATS, broken_rule, columns_of, read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from lakehouse.catalog.rule import Rule
     from lakehouse.schema import Column, TableSchema
-
-_POLARS: Mapping[str, type[pl.DataType]] = {
-    "bool": pl.Boolean,
-    "int8": pl.Int8,
-    "int16": pl.Int16,
-    "int32": pl.Int32,
-    "int64": pl.Int64,
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "string": pl.String,
-}
 
 
 def positive(rule: Rule, schema: TableSchema) -> pl.Expr:
@@ -96,9 +86,9 @@ def _outside(rule: Rule, column: Column) -> pl.Expr:
 
 
 def _literal(rule: Rule, column: Column, value: object) -> pl.Expr:
-    return pl.lit(read_value(rule, column, value), dtype=_POLARS[column.type])
+    return pl.lit(read_value(rule, column, value), dtype=POLARS_TYPES[column.type])
 
 
 def _allowed(rule: Rule, column: Column) -> list[object]:
     values = [read_value(rule, column, value) for value in rule.arguments["values"]]
-    return pl.Series(values, dtype=_POLARS[column.type]).to_list()
+    return pl.Series(values, dtype=POLARS_TYPES[column.type]).to_list()

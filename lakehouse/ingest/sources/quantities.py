@@ -14,12 +14,9 @@ from fractions import Fraction
 import polars as pl
 
 from lakehouse.errors import SourceError
+from lakehouse.ingest.polars_types import POLARS_TYPES
 from lakehouse.ingest.sources.cells import Cells, keep, strip_nulls
 
-_DTYPES: dict[str, type[pl.DataType]] = {
-    "int8": pl.Int8, "int16": pl.Int16, "int32": pl.Int32, "int64": pl.Int64,
-    "float32": pl.Float32, "float64": pl.Float64,
-}  # fmt: skip
 _EXACT_FLOAT = 2**53
 _INTEGER = r"^([+-]?\d+)(?:\.0*)?$"
 _INFINITE = r"(?i)^[+-]?inf"
@@ -34,7 +31,7 @@ def to_number(column: pl.Series, kind: str, nulls: Collection[str], where: str) 
         SourceError: the column's own type is no number: a flag, a time, bytes.
     """
     if column.dtype == pl.Null:
-        return Cells(column.cast(_DTYPES[kind]))
+        return Cells(column.cast(POLARS_TYPES[kind]))
     if isinstance(column.dtype, pl.Decimal):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
@@ -42,7 +39,7 @@ def to_number(column: pl.Series, kind: str, nulls: Collection[str], where: str) 
         return Cells.of(_parse(text, kind), text)
     if not column.dtype.is_numeric():
         raise SourceError(f"{where} holds {column.dtype}, which is no {kind}.")
-    values = column.cast(_DTYPES[kind], strict=False)
+    values = column.cast(POLARS_TYPES[kind], strict=False)
     same = values.cast(column.dtype, strict=False).eq_missing(column)
     return Cells.of(values if same.all() else keep(values, same), column)
 
@@ -60,8 +57,8 @@ def to_scaled(column: pl.Series, kind: str, scale: Fraction, nulls: Collection[s
         raise SourceError(f"{where} holds {column.dtype}, which is no {kind}.")
     text = strip_nulls(column.cast(pl.String), nulls)
     distinct = text.unique()
-    scaled = pl.Series([_scale(cell, kind, scale) for cell in distinct], dtype=_DTYPES[kind])
-    return Cells.of(text.replace_strict(distinct, scaled, return_dtype=_DTYPES[kind]), text)
+    scaled = pl.Series([_scale(cell, kind, scale) for cell in distinct], dtype=POLARS_TYPES[kind])
+    return Cells.of(text.replace_strict(distinct, scaled, return_dtype=POLARS_TYPES[kind]), text)
 
 
 def to_flag(column: pl.Series, nulls: Collection[str], where: str) -> Cells:
@@ -100,8 +97,10 @@ def to_string(column: pl.Series, nulls: Collection[str], where: str, *, from_num
 
 def _parse(text: pl.Series, kind: str) -> pl.Series:
     if kind.startswith("int"):
-        return text.str.extract(_INTEGER, 1).cast(pl.Int64, strict=False).cast(_DTYPES[kind], strict=False)
-    values = text.cast(_DTYPES[kind], strict=False)
+        return (
+            text.str.extract(_INTEGER, 1).cast(pl.Int64, strict=False).cast(POLARS_TYPES[kind], strict=False)
+        )
+    values = text.cast(POLARS_TYPES[kind], strict=False)
     if not values.is_infinite().any():
         return values
     return keep(

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from lakehouse.errors import SchemaError, StorageError
+from lakehouse.ingest.streaming.values import holds_columns
 
 _MOST_WAITING = 10_000
 """writes that wait for the disk; further ones wait for their turn"""
@@ -54,7 +55,7 @@ class _Write:
     def mappings(self) -> Sequence[Any]:
         """The rows, where they are mappings of single values; else nothing."""
         rows = [self.rows] if isinstance(self.rows, dict) else self.rows
-        if isinstance(rows, list) and all(isinstance(row, dict) and not _holds_columns(row) for row in rows):
+        if isinstance(rows, list) and all(isinstance(row, dict) and not holds_columns(row) for row in rows):
             return rows
         return ()
 
@@ -206,10 +207,6 @@ def _runs(group: list[_Write]) -> Iterator[list[_Write]]:
         yield [write]
     if run:
         yield run
-
-
-def _holds_columns(row: dict[str, Any]) -> bool:
-    return any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in row.values())
 
 
 async def _to_the_end(work: asyncio.Future[None]) -> None:

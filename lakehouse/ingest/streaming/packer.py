@@ -13,7 +13,7 @@ import pyarrow as pa
 from lakehouse.ingest.prepare import judge_rows, row_contract
 from lakehouse.ingest.streaming.journal import Entry
 from lakehouse.ingest.streaming.rules import RowJudge
-from lakehouse.ingest.streaming.values import RowReader, as_frame, stored_rows
+from lakehouse.ingest.streaming.values import RowReader, as_frame, holds_columns, stored_rows
 from lakehouse.partitions.arrays import int64_array, integers
 from lakehouse.partitions.reading import to_reader_types
 from lakehouse.partitions.tail.frames import BATCH, REFUSED_BATCH, ROWS
@@ -48,7 +48,7 @@ class RowPacker:
         """
         if isinstance(rows, Mapping):
             packed = self._packed(rows)
-            if packed is None and not any(_is_column(value) for value in rows.values()):
+            if packed is None and not holds_columns(rows):
                 packed = self._packed_by_the_gate(rows)
             if packed is not None:
                 fixed, texts, candidate = packed
@@ -140,7 +140,3 @@ def _are_rows(rows: Any) -> bool:
     if isinstance(rows, str | bytes) or not isinstance(rows, Sequence):
         return False
     return all(isinstance(row, Mapping) for row in rows)
-
-
-def _is_column(value: object) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes)

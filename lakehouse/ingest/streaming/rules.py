@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import SchemaError
+from lakehouse.ingest.polars_types import POLARS_TYPES
 from lakehouse.ingest.rules import evaluate_rules
 from lakehouse.ingest.rules.arguments import FLOATS, read_value
 from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY
@@ -156,7 +157,7 @@ def _by_the_judges(rule: Rule, schema: TableSchema, values: Sequence[Any]) -> bo
     """Judge one row as a frame: a rule in SQL, which needs the engine."""
     frame = pl.DataFrame(
         [
-            pl.Series(column.name, [value], _POLARS[column.type])
+            pl.Series(column.name, [value], POLARS_TYPES[column.type])
             for column, value in zip(schema.columns, values, strict=True)
         ]
     )
@@ -170,16 +171,3 @@ _TESTS: Mapping[str, Callable[[Rule, Column], Callable[[Any], bool]]] = {
     "one_of": _one_of,
 }
 _OF_VALUES = frozenset({*_TESTS, "not_null", "ohlc"})
-_POLARS: Mapping[str, Any] = {
-    "bool": pl.Boolean,
-    "int8": pl.Int8,
-    "int16": pl.Int16,
-    "int32": pl.Int32,
-    "int64": pl.Int64,
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "string": pl.String,
-    "date": pl.Date,
-    "timestamp[ns]": pl.Datetime("ns", "UTC"),
-    "timestamp[us]": pl.Datetime("us", "UTC"),
-}

@@ -85,6 +85,11 @@ class RowReader:
         return steps
 
 
+def holds_columns(row: Mapping[str, Any]) -> bool:
+    """Say whether a mapping is a frame, whose values are columns, and not a row."""
+    return any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in row.values())
+
+
 def as_frame(row: Mapping[str, Any], schema: TableSchema) -> pa.Table:
     """Return a row as a frame for the gate; numbers that stand for times are nanoseconds.
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import islice, pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -35,6 +35,26 @@ class Chosen(NamedTuple):
     """positions among the file's pieces, rising; None where its footer has to be read"""
 
 
+_FACTS = (
+    "size",
+    "rows",
+    "shape",
+    "min_symbol",
+    "max_symbol",
+    "timed",
+    "min_time",
+    "max_time",
+    "column_set",
+)
+
+
+class Lookup(Protocol):
+    """Texts by position: a tuple of them, or `Texts`."""
+
+    def __getitem__(self, index: int, /) -> str:
+        """Return one text."""
+
+
 class Texts:
     """Texts in one array of bytes, decoded one by one."""
 
@@ -49,12 +69,16 @@ class Texts:
 
     def all(self) -> list[str]:
         """Return every text."""
-        ends = self._columns.whole(f"{self._name}_ends").tolist()
-        data = self._columns.whole(f"{self._name}_text").tobytes()
+        return self.between(0, len(self._columns.whole(f"{self._name}_ends")) - 1)
+
+    def between(self, start: int, stop: int) -> list[str]:
+        """Return the texts from one position up to another."""
+        ends = self._columns.span(f"{self._name}_ends", start, stop + 1).tolist()
+        data, first = self._columns.span(f"{self._name}_text", ends[0], ends[-1]).tobytes(), ends[0]
         if data.isascii():
             text = data.decode("ascii")
-            return [text[start:stop] for start, stop in pairwise(ends)]
-        return [data[start:stop].decode("utf-8") for start, stop in pairwise(ends)]
+            return [text[low - first : high - first] for low, high in pairwise(ends)]
+        return [data[low - first : high - first].decode("utf-8") for low, high in pairwise(ends)]
 
 
 class Part:
@@ -99,13 +123,16 @@ class Part:
         """Return the facts of a file."""
         known = self._files.get(number)
         if known is None:
-            known = self._files[number] = self._read_file(number)
+            symbols, values = Texts(self.columns, "symbol"), Texts(self.columns, "value")
+            (known,) = self._read(number, number + 1, symbols, values)
+            self._files[number] = known
         return known
 
     def files(self) -> list[DataFile]:
         """Return the facts of every file, in their order; of thousands a column at a time."""
         if len(self._files) < self.count:
-            self._files = dict(enumerate(self._read_files())) | self._files
+            values = Texts(self.columns, "value").all()
+            self._files = dict(enumerate(self._read(0, self.count, self.symbols, values))) | self._files
         return [self._files[number] for number in range(self.count)]
 
     def number_of(self, path: str) -> int | None:
@@ -250,44 +277,23 @@ class Part:
         admits: Array = (nearest < len(doubled)) & within | (low < 0) | (high < 0)
         return admits
 
-    def _read_file(self, number: int) -> DataFile:
-        def one(name: str) -> int:
-            return int(self.columns.span(name, number, number + 1)[0])
+    def _read(self, start: int, stop: int, symbols: Lookup, values: Lookup) -> Iterator[DataFile]:
+        """Yield the facts of some files, a column at a time; texts are looked up as it pays for so many."""
 
-        symbols = Texts(self.columns, "symbol")
-        low, high = one("min_symbol"), one("max_symbol")
-        timed = bool(one("timed"))
-        return DataFile(
-            path=Texts(self.columns, "path")[number],
-            size=one("size"),
-            rows=one("rows"),
-            sha256=self.columns.span("sha256", 32 * number, 32 * number + 32).tobytes().hex(),
-            digest=hex_digests(self.columns.span("digest", 16 * number, 16 * number + 16))[0],
-            partition=self._partition(number, one("shape")),
-            min_symbol=None if low < 0 else symbols[low],
-            max_symbol=None if high < 0 else symbols[high],
-            min_time=one("min_time") if timed else None,
-            max_time=one("max_time") if timed else None,
-            columns=self.column_sets[one("column_set")],
-        )
+        def some(name: str, width: int = 1) -> Array:
+            return self.columns.span(name, width * start, width * stop)
 
-    def _read_files(self) -> Iterator[DataFile]:
-        def whole(name: str) -> Iterator[int]:
-            return iter(self.columns.whole(name).tolist())
-
-        names = (*self.symbols, None)  # what is not known is at -1
-        hashes, width = self.columns.whole("sha256").tobytes().hex(), int(self.notes["width"])
-        values, codes = (*Texts(self.columns, "value").all(), None), self.columns.whole("values").tolist()
+        hashes, width = some("sha256", 32).tobytes().hex(), int(self.notes["width"])
+        codes = iter(some("values", width).tolist())
         facts = zip(
-            Texts(self.columns, "path").all(),
-            hex_digests(self.columns.whole("digest")),
-            *map(whole, ("size", "rows", "shape", "min_symbol", "max_symbol")),
-            *map(whole, ("timed", "min_time", "max_time", "column_set")),
+            Texts(self.columns, "path").between(start, stop),
+            hex_digests(some("digest", 16)),
+            *(some(name).tolist() for name in _FACTS),
             strict=True,
         )
         for number, fact in enumerate(facts):
             path, digest, size, rows, shape, low, high, timed, first, last, columns = fact
-            own = (values[code] for code in codes[width * number : width * (number + 1)])
+            own = [None if code < 0 else values[code] for code in islice(codes, width)]
             yield DataFile(
                 path=path,
                 size=size,
@@ -295,21 +301,12 @@ class Part:
                 sha256=hashes[64 * number : 64 * (number + 1)],
                 digest=digest,
                 partition=tuple(zip(self.shapes[shape], own, strict=False)),
-                min_symbol=names[low],
-                max_symbol=names[high],
+                min_symbol=None if low < 0 else symbols[low],
+                max_symbol=None if high < 0 else symbols[high],
                 min_time=first if timed else None,
                 max_time=last if timed else None,
                 columns=self.column_sets[columns],
             )
-
-    def _partition(self, number: int, shape: int) -> tuple[tuple[str, str | None], ...]:
-        width = int(self.notes["width"])
-        codes = self.columns.span("values", width * number, width * number + width).tolist()
-        texts = Texts(self.columns, "value")
-        return tuple(
-            (name, None if code < 0 else texts[code])
-            for name, code in zip(self.shapes[shape], codes, strict=False)
-        )
 
 
 def path_key(path: str) -> int:
