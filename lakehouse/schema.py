@@ -160,14 +160,21 @@ def arrow_schema(schema: TableSchema, columns: tuple[str, ...] | None = None) ->
     return pa.schema([pa.field(name, arrow_type(schema[name].type), schema[name].nullable) for name in names])
 
 
+def row_schema(schema: TableSchema) -> pa.Schema:
+    """Return the Arrow schema of rows on their way into data files: every column, in its stored type."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [pa.field(column.name, stored_type(column.type), column.nullable) for column in schema.columns]
+    )
+
+
 def stored_schema(schema: TableSchema) -> pa.Schema:
     """Return the Arrow schema of the data files: every column, and the sequence where there is one."""
     import pyarrow as pa
 
-    fields = [pa.field(column.name, stored_type(column.type), column.nullable) for column in schema.columns]
-    return pa.schema(
-        [*fields, pa.field(SEQUENCE, pa.int32(), nullable=False)] if schema.has_sequence else fields
-    )
+    rows = row_schema(schema)
+    return rows.append(pa.field(SEQUENCE, pa.int32(), nullable=False)) if schema.has_sequence else rows
 
 
 def _check_role(schema: TableSchema, role: str, name: str | None, types: tuple[str, ...]) -> None:

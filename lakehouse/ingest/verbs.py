@@ -129,7 +129,7 @@ def delete(table: Table, scope: Scope, provenance: Provenance) -> PendingWrite:
     def plan(state: TableState, _: pa.Table) -> Plan:
         return plan_replace(state, None, scope)
 
-    return PendingWrite(table, "delete", no_rows(table), provenance, plan)
+    return PendingWrite(table, "delete", no_rows(table.schema), provenance, plan)
 
 
 def _pending(
@@ -143,6 +143,8 @@ def _pending(
 ) -> PendingWrite:
     done = repeated(table, table.head(), provenance)
     prepared = (
-        prepare(frame, contract, time_zone=time_zone, store=table.store) if done is None else no_rows(table)
+        prepare(frame, contract, time_zone=time_zone, store=table.store)
+        if done is None
+        else no_rows(table.schema)
     )
     return PendingWrite(table, operation, prepared, provenance, planner, done)

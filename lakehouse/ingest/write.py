@@ -27,13 +27,13 @@ from lakehouse.errors import AlreadyExistsError, ConflictError, NotFoundError
 from lakehouse.ingest.evolve import evolve
 from lakehouse.ingest.plans import Plan, plan_append
 from lakehouse.ingest.prepare import Prepared
-from lakehouse.partitions.arrays import ticks_of
+from lakehouse.partitions.arrays import empty_table, ticks_of
 from lakehouse.partitions.commit_record import Commit, QuarantineFile
 from lakehouse.partitions.layout import Layout, choose_layout
 from lakehouse.partitions.parquet_files import WrittenFile, discard, write_data_files
 from lakehouse.partitions.state import TableState
 from lakehouse.partitions.table import Change, Table
-from lakehouse.schema import SEQUENCE, stored_schema
+from lakehouse.schema import TableSchema, row_schema
 from lakehouse.times import NS_PER_DAY
 
 ATTEMPTS = 20
@@ -99,13 +99,12 @@ def commit_without_rows(
     table: Table, provenance: Provenance, operation: str, planner: Callable[[TableState], Plan]
 ) -> Commit:
     """Commit what takes rows out, or moves them, and brings none in; see `commit_plan`."""
-    return commit_plan(table, no_rows(table), provenance, operation, lambda state, _: planner(state))
+    return commit_plan(table, no_rows(table.schema), provenance, operation, lambda state, _: planner(state))
 
 
-def no_rows(table: Table) -> Prepared:
+def no_rows(schema: TableSchema) -> Prepared:
     """Return what a write prepares that brings no rows in."""
-    columns = [field for field in stored_schema(table.schema) if field.name != SEQUENCE]
-    return Prepared(pa.schema(columns).empty_table(), rows_in=0, duplicates=0)
+    return Prepared(empty_table(row_schema(schema)), rows_in=0, duplicates=0)
 
 
 def commit_plan(

@@ -28,8 +28,8 @@ from lakehouse.ingest.backfill.processes import MOST_DEATHS, processes
 from lakehouse.ingest.prepare import Prepared, prepare
 from lakehouse.ingest.sources.base import Chunk, Source
 from lakehouse.ingest.sources.policy import Policy
+from lakehouse.ingest.write import no_rows
 from lakehouse.partitions.threads import flow
-from lakehouse.schema import stored_schema
 from lakehouse.store import Store
 
 Workers = Literal["threads", "processes"] | Executor | None
@@ -62,7 +62,7 @@ class Task:
             if rows.num_rows:
                 prepared = prepare(rows, self.contract, store=self.store)
             else:
-                prepared = _nothing(self.contract)
+                prepared = no_rows(self.contract.schema)  # it is done all the same
             loaded = Loaded(chunk, prepared, rows=prepared.good.num_rows)
             return self._staged(loaded, prepared) if self.writer else loaded
         except LakehouseError as error:
@@ -219,9 +219,3 @@ def _flow(task: Task, pool: Executor, ahead: int, chunks: Sequence[Chunk]) -> It
             if losses >= MOST_DEATHS:
                 raise LakehouseError(f"{what} What was committed stays.") from error
             yield Loaded(rest.popleft(), None, SourceError(what))
-
-
-def _nothing(contract: Contract) -> Prepared:
-    """Stand for a chunk without rows: it is done all the same."""
-    fields = [field for field in stored_schema(contract.schema) if field.name in contract.schema.names]
-    return Prepared(pa.schema(fields).empty_table(), rows_in=0, duplicates=0)

@@ -32,10 +32,11 @@ from lakehouse.partitions.keys import match
 from lakehouse.partitions.reading import to_reader_types
 from lakehouse.partitions.tail.folder import WATERMARK, segment_first, segments_in, tail_folder, writers_in
 from lakehouse.partitions.tail.frames import Damage, Frame
+from lakehouse.partitions.tail.packing import RowFormat
 from lakehouse.partitions.tail.pieces import Piece
 from lakehouse.partitions.tail.segment import Segment
 from lakehouse.partitions.tail.writers import Writer, clean, try_writer
-from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
+from lakehouse.schema import TableSchema
 from lakehouse.store import durable
 
 if TYPE_CHECKING:
@@ -199,9 +200,7 @@ def _with_holes(reads: Sequence[_Read], after: int) -> Sequence[_Read]:
 
 def _rows_above(reads: Iterable[_Read], after: int, schema: TableSchema) -> pa.Table:
     """Return the rows above the watermark, in order of arrival, flagged ones among them."""
-    arrow = pa.schema(
-        [pa.field(field.name, field.type) for field in stored_schema(schema) if field.name != SEQUENCE]
-    )
+    arrow = RowFormat(schema).arrow
     read = ((each.segment, list(each.frames)) for each in reads if each.segment is not None)
     pieces = (Piece(rows) for segment, frames in read for rows in segment.decode(frames))
     return pa.concat_tables([piece.above(after, arrow) for piece in pieces if piece.last > after])

@@ -20,7 +20,7 @@ from lakehouse.partitions.tail.folder import WATERMARK, segments_in, tail_folder
 from lakehouse.partitions.tail.frames import Frame
 from lakehouse.partitions.tail.pieces import Piece, merged
 from lakehouse.partitions.tail.segment import Segment
-from lakehouse.schema import SEQUENCE, TableSchema, stored_schema
+from lakehouse.schema import TableSchema, row_schema
 from lakehouse.store import Store
 from lakehouse.times import Interval
 
@@ -62,8 +62,7 @@ class OpenTail:
             The stored schema without the sequence; the rows of each writer in order of arrival, one writer
             after another. Rows that break a rule of their own are left out: sealing quarantines them.
         """
-        arrow = stored_schema(schema)
-        arrow = pa.schema([field for field in arrow if field.name != SEQUENCE])
+        arrow = row_schema(schema)
         within = interval if interval is not None and not interval.unbounded else None
         tables = [
             found
