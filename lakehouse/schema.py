@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ContractError
+from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,6 +56,8 @@ TYPES: Mapping[str, ColumnType] = {
     )
 }
 
+UNIT_NS: Mapping[str, int] = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}
+"""length in nanoseconds of one unit of each type of time, as it is stored"""
 TIME_TYPES = ("timestamp[ns]", "timestamp[us]", "date")
 
 

@@ -16,11 +16,11 @@ from lakehouse.errors import ArgumentError, SchemaError
 from lakehouse.ingest.frames import to_table
 from lakehouse.ingest.gate import Gated, gate
 from lakehouse.ingest.rules import ROW_KINDS, Others, evaluate_rules
-from lakehouse.ingest.rules.arguments import NANOSECONDS
 from lakehouse.ingest.rules.proof import kept_rules
 from lakehouse.partitions.arrays import take_rows
 from lakehouse.partitions.keys import find_repeats
 from lakehouse.partitions.reading import to_reader_types
+from lakehouse.schema import UNIT_NS
 from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _unreachable(gated: Gated, contract: Contract) -> dict[str, Booleans]:
     if schema.time is None:
         return {}
     values = gated.rows.column(schema.time)
-    unit = NANOSECONDS[schema[schema.time].type]
+    unit = UNIT_NS[schema[schema.time].type]
     counts = values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())
     first, last = -(-MIN_NS // unit), (MAX_NS - 1) // unit  # intervals are half open
     if _lies_within(counts, first, last):

@@ -18,8 +18,8 @@ from lakehouse.partitions.selection import Selection, select_pieces
 from lakehouse.partitions.sorting import sort_order
 from lakehouse.partitions.spans import Layout, Spans, cut, lay_out, limited, ordered
 from lakehouse.partitions.state import TableState
-from lakehouse.schema import SEQUENCE, TableSchema, arrow_schema
-from lakehouse.times import NS_PER_DAY, Interval
+from lakehouse.schema import SEQUENCE, UNIT_NS, TableSchema, arrow_schema
+from lakehouse.times import Interval
 
 Integers = npt.NDArray[np.int64]
 
@@ -189,4 +189,4 @@ def _no_spans() -> Spans:
 def _nanoseconds(schema: TableSchema) -> int:
     """Return the unit in which the time column is stored, in nanoseconds."""
     kind = schema[schema.time].type if schema.time else ""
-    return {"date": NS_PER_DAY, "timestamp[us]": 1000}.get(kind, 1)
+    return UNIT_NS.get(kind, 1)

@@ -25,7 +25,7 @@ from lakehouse.partitions.sorting import Symbols, run_starts
 from lakehouse.partitions.state import TableState
 from lakehouse.queries.known_symbols import check_symbols
 from lakehouse.queries.result import Result
-from lakehouse.schema import TableSchema, arrow_type
+from lakehouse.schema import UNIT_NS, TableSchema, arrow_type
 from lakehouse.times import Interval
 
 ROWS = "*"
@@ -229,7 +229,7 @@ def _joined(arrays: Sequence[npt.NDArray[Any]], dtype: Any = np.int64) -> npt.ND
 
 def _stored(schema: TableSchema, column: str, nanoseconds: Integers) -> Integers:
     """Return times in the unit of their column."""
-    unit = {"date": 86_400_000_000_000, "timestamp[us]": 1_000}.get(schema[column].type, 1)
+    unit = UNIT_NS.get(schema[column].type, 1)
     return nanoseconds // unit
 
 

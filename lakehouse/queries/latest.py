@@ -18,8 +18,8 @@ from lakehouse.partitions.tail import LatestRow, latest_rows
 from lakehouse.partitions.tail.folder import WATERMARK
 from lakehouse.queries.result import Result
 from lakehouse.queries.scan import check_columns
-from lakehouse.schema import TableSchema, arrow_schema
-from lakehouse.times import MIN_NS, NS_PER_DAY, Interval
+from lakehouse.schema import UNIT_NS, TableSchema, arrow_schema
+from lakehouse.times import MIN_NS, Interval
 
 if TYPE_CHECKING:
     from lakehouse.partitions.state import TableState
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _KEPT = 10_000
 _OFFSETS = struct.Struct("<ii").pack
-_NANOSECONDS = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}
 _FORMATS = {
     "bool": "<?",
     "int8": "<b",
@@ -129,7 +128,7 @@ class LatestReader:
                 (field.name, field.type, None if pa.types.is_string(field.type) else _format(field.type))
                 for field in arrow
             )
-            known = _Plan(schema, columns, time, _NANOSECONDS[schema[time].type], arrow, formats)
+            known = _Plan(schema, columns, time, UNIT_NS[schema[time].type], arrow, formats)
             self._plan = known
         return known
 

@@ -13,9 +13,9 @@ from lakehouse.ingest.quality.refused import count_refused
 from lakehouse.ingest.quality.report import QualityReport, RuleFailures
 from lakehouse.ingest.quality.stored import judge_stored
 from lakehouse.ingest.rules import Others
-from lakehouse.ingest.rules.arguments import NANOSECONDS
 from lakehouse.queries.result import Result
 from lakehouse.queries.scan import Scan
+from lakehouse.schema import UNIT_NS
 from lakehouse.times import MAX_NS, MIN_NS, Interval, to_iso
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _newest_ns(state: TableState, symbols: Sequence[str] | None) -> int | None:
         return None
     newest = Scan(state, symbols=symbols).aggregate({time: "max"}).to_polars()[f"{time}_max"]
     count = newest.to_physical().cast(pl.Int64).item()
-    return None if count is None else int(count) * NANOSECONDS[state.schema[time].type]
+    return None if count is None else int(count) * UNIT_NS[state.schema[time].type]
 
 
 def _late(contract: Contract, newest: int | None, now_ns: int) -> bool:

@@ -11,11 +11,10 @@ import polars as pl
 
 from lakehouse.catalog.durations import parse_duration
 from lakehouse.ingest.rules import evaluate_rules
-from lakehouse.ingest.rules.arguments import NANOSECONDS
 from lakehouse.partitions.layout import period_starts
 from lakehouse.queries.ends import read_before
 from lakehouse.queries.scan import Scan
-from lakehouse.schema import arrow_schema
+from lakehouse.schema import UNIT_NS, arrow_schema
 from lakehouse.times import MIN_NS, Interval
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def times_ns(frame: pl.DataFrame, schema: TableSchema) -> np.ndarray:
     """Return the times of a frame as UTC nanoseconds; zeros in a table without a time column."""
     if schema.time is None:
         return np.zeros(frame.height, np.int64)
-    unit = NANOSECONDS[schema[schema.time].type]
+    unit = UNIT_NS[schema[schema.time].type]
     return frame[schema.time].to_physical().cast(pl.Int64).to_numpy() * unit
 
 

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ContractError
-from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
     from lakehouse.catalog.rule import Rule
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
 
 INTEGERS = ("int8", "int16", "int32", "int64")
 FLOATS = ("float32", "float64")
-
-NANOSECONDS = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}
-"""length of one unit of each type of time"""
 
 _LARGEST_FLOAT32 = float(2**128 - 2**104)
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from lakehouse.catalog.durations import parse_duration
-from lakehouse.ingest.rules.arguments import NANOSECONDS, columns_of, time_of
+from lakehouse.ingest.rules.arguments import columns_of, time_of
+from lakehouse.schema import UNIT_NS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def spacing(rule: Rule, schema: TableSchema) -> OrderedRule:
     Null, NaN and zero are no values: dividends and splits, one of which a vendor may give twice, stand in
     columns of zeros.
     """
-    unit = NANOSECONDS[time_of(rule, schema).type]
+    unit = UNIT_NS[time_of(rule, schema).type]
     (column,) = columns_of(rule, schema)
     least = parse_duration(rule.arguments["min_gap"])
 

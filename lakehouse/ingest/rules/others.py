@@ -14,11 +14,12 @@ from lakehouse.catalog.products import load_contract
 from lakehouse.catalog.session import session_of
 from lakehouse.catalog.versions import major_of
 from lakehouse.errors import NotFoundError
-from lakehouse.ingest.rules.arguments import NANOSECONDS, broken_rule, columns_of, time_of
+from lakehouse.ingest.rules.arguments import broken_rule, columns_of, time_of
 from lakehouse.names import ProductName
 from lakehouse.partitions.table import Table, Terms
 from lakehouse.queries.known_symbols import known_symbols
 from lakehouse.queries.scan import Scan
+from lakehouse.schema import UNIT_NS
 from lakehouse.times import Interval
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _counterparts(
     state: TableState, column: str, mine: pl.DataFrame, *, by_symbol: bool, unit: str
 ) -> pl.DataFrame:
     """Return the rows of another product that may lie beside those of a frame, one a symbol and time."""
-    length = NANOSECONDS[unit]
+    length = UNIT_NS[unit]
     first, last = mine["time"].min(), mine["time"].max()
     interval = Interval(0, 0)
     if isinstance(first, int) and isinstance(last, int):

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from lakehouse.catalog.durations import parse_duration
-from lakehouse.ingest.rules.arguments import NANOSECONDS, broken_rule, time_of
+from lakehouse.ingest.rules.arguments import broken_rule, time_of
 from lakehouse.ingest.rules.calendars import calendar_of
+from lakehouse.schema import UNIT_NS
 from lakehouse.times import NS_PER_DAY
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def gap(rule: Rule, schema: TableSchema) -> OrderedRule:
         ContractError: there is no such calendar, or `max_gap` is no whole number of sessions.
         MissingExtraError: exchange-calendars is not installed.
     """
-    unit = NANOSECONDS[time_of(rule, schema).type]
+    unit = UNIT_NS[time_of(rule, schema).type]
     longest = parse_duration(rule.arguments["max_gap"])
     if "calendar" not in rule.arguments:
         return lambda _, order: _gaps(order, order.times, longest // unit)
@@ -80,7 +81,7 @@ def session(rule: Rule, schema: TableSchema) -> pl.Expr:
         MissingExtraError: exchange-calendars is not installed.
     """
     column = time_of(rule, schema)
-    unit = NANOSECONDS[column.type]
+    unit = UNIT_NS[column.type]
 
     def judge(times: pl.Series) -> pl.Series:
         known = times.is_not_null()

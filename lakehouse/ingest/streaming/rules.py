@@ -15,7 +15,8 @@ from lakehouse.errors import SchemaError
 from lakehouse.ingest.polars_types import POLARS_TYPES
 from lakehouse.ingest.rules import evaluate_rules
 from lakehouse.ingest.rules.arguments import FLOATS, read_value
-from lakehouse.times import MAX_NS, MIN_NS, NS_PER_DAY
+from lakehouse.schema import UNIT_NS
+from lakehouse.times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
     from lakehouse.catalog.contract import Contract
@@ -71,7 +72,7 @@ def _demands(schema: TableSchema) -> list[Breaks]:
     if schema.symbol is not None:
         found.append(partial(_is_empty, places[schema.symbol]))
     if schema.time is not None:
-        unit = {"timestamp[ns]": 1, "timestamp[us]": 1_000, "date": NS_PER_DAY}[schema[schema.time].type]
+        unit = UNIT_NS[schema[schema.time].type]
         found.append(partial(_is_outside, places[schema.time], -(-MIN_NS // unit), (MAX_NS - 1) // unit))
     return found
 
